@@ -1,0 +1,359 @@
+// SPDX-License-Identifier: GPL-2.0
+#include <linux/blkdev.h>
+#include <linux/capability.h>
+#include <linux/cred.h>
+#include <linux/fcntl.h>
+#include <linux/file.h>
+#include <linux/fileattr.h>
+#include <linux/mm.h>
+#include <linux/pagemap.h>
+#include <linux/sched/signal.h>
+
+#include <daxlease_consumer.h>
+
+#include "acquire.h"
+#include "break.h"
+#include "hooks.h"
+#include "opctx.h"
+#include "params.h"
+#include "resolve.h"
+#include "trace.h"
+#include "unexported.h"
+#include "watch.h"
+
+#define MAX_TRIES	16	/* of a caller who does not want to wait */
+
+/* The hooks were verified for these; ext2's DAX, for one, never calls the break-layout path. */
+static bool known_filesystem(const struct super_block *sb)
+{
+	return !strcmp(sb->s_type->name, "ext4") || !strcmp(sb->s_type->name, "xfs");
+}
+
+/* Persistent memory itself: a device mapper's table can change without a word to the file. */
+static bool on_plain_pmem(const struct super_block *sb)
+{
+	const struct device *disk = disk_to_dev(sb->s_bdev->bd_disk);
+
+	return disk->parent && disk->parent->driver &&
+	       !strcmp(disk->parent->driver->name, "nd_pmem");
+}
+
+static bool on_realtime(struct file *file)
+{
+	struct fileattr fa = {};
+
+	return !vfs_fileattr_get(file->f_path.dentry, &fa) && (fa.fsx_xflags & FS_XFLAG_REALTIME);
+}
+
+static int check_file(struct file *file, bool write)
+{
+	struct inode *inode = file_inode(file);
+
+	if (S_ISDIR(inode->i_mode))
+		return -EISDIR;
+	if (!S_ISREG(inode->i_mode) || file->f_mapping->host != inode ||
+	    !known_filesystem(inode->i_sb) || !IS_DAX(inode) || IS_SWAPFILE(inode) ||
+	    !inode->i_sb->s_bdev || !on_plain_pmem(inode->i_sb) || on_realtime(file))
+		return -EOPNOTSUPP;
+	if (!(file->f_mode & FMODE_READ) || (write && !(file->f_mode & FMODE_WRITE)))
+		return -EBADF;
+	return 0;
+}
+
+static bool owner_or_capable(const struct file *file)
+{
+	vfsuid_t owner = i_uid_into_vfsuid(file_mnt_idmap(file), file_inode(file));
+
+	return vfsuid_eq_kuid(owner, current_fsuid()) || capable(CAP_LEASE);
+}
+
+/**
+ * dl_acquire_permitted() - may this caller hold up operations on a file?
+ * @file: the file
+ * @write: for writing
+ *
+ * The rule of fcntl leases (fs/locks.c).
+ * Return: 0; -EISDIR, -EOPNOTSUPP, -EBADF: the file will not do; -EACCES; or what the security
+ * module says.
+ */
+int dl_acquire_permitted(struct file *file, bool write)
+{
+	int err = check_file(file, write);
+
+	if (err)
+		return err;
+	if (!owner_or_capable(file))
+		return -EACCES;
+	return static_call(dl_security_file_lock)(file, write ? F_WRLCK : F_RDLCK);
+}
+
+/**
+ * dl_acquire_range() - check a byte range from user space
+ * @file: the file
+ * @offset: bytes
+ * @length: bytes
+ * @range: filled
+ *
+ * Return: 0, or -EINVAL: unaligned, empty, overflowing, or past the last whole page.
+ */
+int dl_acquire_range(struct file *file, u64 offset, u64 length, struct dl_range *range)
+{
+	u64 size = i_size_read(file_inode(file));
+	u64 end;
+
+	if (!length || !PAGE_ALIGNED(offset | length) || check_add_overflow(offset, length, &end) ||
+	    end > round_down(size, PAGE_SIZE))
+		return -EINVAL;
+	*range = (struct dl_range){ offset >> PAGE_SHIFT, (end - 1) >> PAGE_SHIFT };
+	return 0;
+}
+
+static bool barred(struct dl_gate *gate, struct dl_range r)
+{
+	bool yes;
+
+	spin_lock(&gate->lock);
+	yes = dl_op_barred(gate, r);
+	spin_unlock(&gate->lock);
+	return yes;
+}
+
+static int wait_for_bars(struct dl_gate *gate, const struct dl_request *req)
+{
+	if (!req->wait)
+		return barred(gate, req->range) ? -EAGAIN : 0;
+	return wait_event_killable(gate->wait, !barred(gate, req->range)) ? -EINTR : 0;
+}
+
+/*
+ * A breaker that came in by the gate holds i_rwsem while it waits, perhaps for this very thread to
+ * let go. So no plain down_write() here: say so, or if asked to wait, remain killable.
+ */
+static int lock_inode(struct dl_gate *gate, bool wait)
+{
+	while (!inode_trylock(gate->inode)) {
+		if (!wait && dl_gate_breaking(gate))
+			return -EAGAIN;
+		if (fatal_signal_pending(current))
+			return -EINTR;
+		schedule_timeout_killable(1);
+	}
+	return 0;
+}
+
+static int publish(struct daxlease *lease, const struct dl_request *req)
+{
+	struct dl_gate *gate = lease->gate;
+	struct address_space *mapping = req->file->f_mapping;
+	u64 size;
+	int err;
+
+	err = lock_inode(gate, req->wait);
+	if (err)
+		return err;
+	size = i_size_read(gate->inode);
+	if (!IS_DAX(gate->inode) || IS_SWAPFILE(gate->inode))
+		err = -EOPNOTSUPP;
+	else if ((req->range.last + 1) << PAGE_SHIFT > size)
+		err = -EINVAL;
+	else if (barred(gate, req->range))
+		err = -EAGAIN;
+	if (!err) {
+		dl_lease_publish(lease);
+		filemap_invalidate_lock(mapping);
+		filemap_invalidate_unlock(mapping);
+	}
+	inode_unlock(gate->inode);
+	return err;
+}
+
+static int activate(struct daxlease *lease)
+{
+	struct dl_gate *gate = lease->gate;
+	int err = 0;
+
+	spin_lock(&gate->lock);
+	if (lease->dead)
+		err = -EAGAIN;
+	else
+		dl_lease_set_state(lease, DAXLEASE_ACTIVE);
+	spin_unlock(&gate->lock);
+	return err;
+}
+
+static struct daxlease *prepare(struct dl_gate *gate, const struct dl_request *req)
+{
+	struct daxlease *lease = dl_lease_alloc(gate, req->file, req->range);
+
+	if (IS_ERR(lease))
+		return lease;
+	dl_break_prepare(lease);
+	lease->write = req->write;
+	lease->implicit = req->implicit;
+	lease->grace_limit = dl_grace_max();
+	if (req->implicit) {
+		mmgrab(current->mm);
+		lease->mm = current->mm;
+		lease->may_grace = owner_or_capable(req->file);
+	} else {
+		dl_slot_init(&lease->slot, req->queue, lease->id, req->cookie, req->grace);
+		dl_lease_add_slot(lease, &lease->slot);
+	}
+	return lease;
+}
+
+static int populate(const struct dl_window *w)
+{
+	int err = dl_resolve(w, NULL, NULL);
+
+	if (err != -EMLINK || !w->write)
+		return err;
+	err = dl_unshare(w);
+	return err ?: dl_resolve(w, NULL, NULL);
+}
+
+/* One attempt; -EAGAIN: an operation came between. */
+static struct daxlease *try_acquire(struct dl_gate *gate, const struct dl_request *req,
+				    const struct dl_window *w)
+{
+	struct daxlease *lease;
+	int err;
+
+	err = wait_for_bars(gate, req);
+	if (!err)
+		err = populate(w);
+	if (err)
+		return ERR_PTR(err);
+	lease = prepare(gate, req);
+	if (IS_ERR(lease))
+		return lease;
+	err = publish(lease, req);
+	if (err)
+		goto put;
+	err = dl_resolve(w, &lease->extents, &lease->dead);
+	if (!err && req->implicit)
+		err = dl_watch_adopt(lease);
+	if (!err)
+		err = activate(lease);
+	if (!err && req->sync)
+		err = vfs_fsync_range(req->file, req->range.first << PAGE_SHIFT,
+				      ((req->range.last + 1) << PAGE_SHIFT) - 1, 0);
+	if (!err)
+		return lease;
+	dl_lease_end(lease);
+put:
+	dl_lease_put(lease);
+	return ERR_PTR(err);
+}
+
+/**
+ * dl_acquire() - take a lease
+ * @req: what is wanted; permissions have been checked
+ *
+ * Context: process context with an mm, may sleep, no locks.
+ * Return: the lease, ACTIVE, with the owner's reference: dl_lease_end(), then dl_lease_put(). Or
+ * ERR_PTR with one of the errors of uapi/daxlease.h.
+ */
+struct daxlease *dl_acquire(const struct dl_request *req)
+{
+	struct dl_window w = {
+		.file = req->file, .range = req->range, .addr = req->addr, .write = req->write
+	};
+	struct inode *inode = file_inode(req->file);
+	struct daxlease *lease;
+	struct dl_gate *gate;
+	int err, tries;
+
+	if (dl_lease_count() >= dl_leases_max())
+		return ERR_PTR(-ENOSPC);
+	err = dl_hooks_get();
+	if (err)
+		return ERR_PTR(err);
+	lease = ERR_PTR(-ENOMEM);
+	gate = dl_gate_create(inode);
+	if (!gate)
+		goto out_hooks;
+	err = req->implicit ? 0 : dl_window_open(&w);
+	lease = ERR_PTR(err);
+	if (err)
+		goto out_gate;
+	for (tries = 0; req->wait || tries < MAX_TRIES; tries++) {
+		lease = try_acquire(gate, req, &w);
+		if (lease != ERR_PTR(-EAGAIN))
+			break;
+		if (fatal_signal_pending(current)) {
+			lease = ERR_PTR(-EINTR);
+			break;
+		}
+		cond_resched();
+	}
+	if (!IS_ERR(lease))
+		trace_daxlease_acquired(lease->id, inode, req->range.first, req->range.last,
+					lease->extents.nr, req->implicit);
+	dl_window_close(&w);
+out_gate:
+	dl_gate_put(gate);
+out_hooks:
+	dl_hooks_put();
+	return lease;
+}
+
+/**
+ * daxlease_acquire_vma() - take an implicit lease on what a mapping shows
+ * @addr: start, page-aligned, in a shared fs-dax mapping of the calling process
+ * @length: bytes, page-aligned; must not reach past that mapping
+ * @flags: DAXLEASE_ACQ_WRITE
+ *
+ * Waits, killably, for operations that bar the range.
+ * Context: process context, may sleep; no locks, above all not mmap_lock.
+ * Return: the lease with a reference for daxlease_put(), or ERR_PTR: -EFAULT: no mapping there;
+ * -EOPNOTSUPP: private, or not a file that can be leased; else as uapi/daxlease.h has it.
+ */
+struct daxlease *daxlease_acquire_vma(unsigned long addr, size_t length, unsigned int flags)
+{
+	struct dl_request req = {
+		.addr = addr,
+		.write = flags & DAXLEASE_ACQ_WRITE,
+		.implicit = true,
+		.wait = true,
+	};
+	struct vm_area_struct *vma;
+	struct daxlease *lease;
+	u64 offset = 0;
+	int err = 0;
+
+	if (mmap_read_lock_killable(current->mm))
+		return ERR_PTR(-EINTR);
+	vma = find_vma(current->mm, addr);
+	if (!vma || vma->vm_start > addr || addr + length < addr || addr + length > vma->vm_end)
+		err = -EFAULT;
+	else if (!vma_is_fsdax(vma) || !(vma->vm_flags & VM_SHARED))
+		err = -EOPNOTSUPP;
+	if (!err) {
+		req.file = get_file(vma->vm_file);
+		offset = (u64)linear_page_index(vma, addr) << PAGE_SHIFT;
+	}
+	mmap_read_unlock(current->mm);
+	if (err)
+		return ERR_PTR(err);
+	err = check_file(req.file, req.write);
+	if (!err)
+		err = dl_acquire_range(req.file, offset, length, &req.range);
+	lease = err ? ERR_PTR(err) : dl_acquire(&req);
+	fput(req.file);
+	return lease;
+}
+EXPORT_SYMBOL_GPL(daxlease_acquire_vma);
+
+/**
+ * daxlease_put() - give an implicit lease back
+ * @lease: from daxlease_acquire_vma(), detached by its consumer
+ *
+ * Context: process context, may sleep.
+ */
+void daxlease_put(struct daxlease *lease)
+{
+	dl_lease_end(lease);
+	dl_lease_put(lease);
+}
+EXPORT_SYMBOL_GPL(daxlease_put);

@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: GPL-2.0
+#include <linux/bitmap.h>
+#include <linux/slab.h>
+
+#include "attach.h"
+#include "trace.h"
+
+struct daxlease_attachment {
+	struct list_head list;		/* daxlease.attachments */
+	struct daxlease *lease;		/* referenced */
+	struct dl_range range;		/* pages of the lease */
+	const struct daxlease_consumer_ops *ops;
+	void *priv;
+};
+
+static bool fence_one(struct daxlease_attachment *att, struct dl_range rel)
+{
+	struct dl_range r = dl_range_clip(att->range, rel);
+
+	if (dl_range_empty(r))
+		return true;
+	return att->ops->fence(att->priv, r.first, dl_range_pages(r));
+}
+
+/**
+ * dl_attach_fence() - end the access of every consumer to some granules
+ * @lease: the lease
+ * @pages: pages of the file, whole granules of the lease
+ *
+ * Context: daxlease.fence_lock held; see dl_fence().
+ * Return: true if every consumer has confirmed.
+ */
+bool dl_attach_fence(struct daxlease *lease, struct dl_range pages)
+{
+	struct dl_range rel = { pages.first - lease->range.first, pages.last - lease->range.first };
+	struct daxlease_attachment *att;
+	bool ok = true;
+
+	lockdep_assert_held(&lease->fence_lock);
+	/* A journal handle here would mean that a transaction waits for an IOMMU. */
+	WARN_ON_ONCE(!list_empty(&lease->attachments) && current->journal_info);
+	list_for_each_entry(att, &lease->attachments, list) {
+		bool done = fence_one(att, rel);
+
+		trace_daxlease_fence(lease->id, att->ops->name, pages.first, pages.last, done);
+		ok &= done;
+	}
+	return ok;
+}
+
+/* Tell a newcomer what it must not map, so that it sees losses in one way only. */
+static bool fence_lost(struct daxlease_attachment *att)
+{
+	struct daxlease *lease = att->lease;
+	u64 nr = dl_granule_count(lease->range);
+	bool ok = true;
+	u64 first, end;
+
+	for (first = 0; ok && first < nr; first = end) {
+		struct dl_range pages;
+
+		spin_lock(&lease->gate->lock);
+		first = find_next_bit(lease->lost, nr, first);
+		end = find_next_zero_bit(lease->lost, nr, first);
+		spin_unlock(&lease->gate->lock);
+		if (first >= nr)
+			break;
+		pages = dl_granule_pages(lease->range, first, end - 1);
+		pages.first -= lease->range.first;
+		pages.last -= lease->range.first;
+		ok = fence_one(att, pages);
+	}
+	return ok;
+}
+
+/**
+ * daxlease_attach() - announce that a consumer is about to map pages of a lease
+ * @lease: the lease; a reference is taken until daxlease_detach()
+ * @first: first page, counted from the start of the lease
+ * @count: pages
+ * @ops: what the core may call from now on
+ * @priv: given to @ops
+ *
+ * Attach first, map afterwards: ops->fence() is called for what is lost already before this
+ * returns, and for what is lost later when it is. The consumer's own lock orders its mapping with
+ * its fence.
+ * Context: process context, may sleep. No lock that ops->fence() takes may be held.
+ * Return: the attachment, or ERR_PTR: -ENOMEM, -EIO if what is lost could not be fenced.
+ */
+struct daxlease_attachment *daxlease_attach(struct daxlease *lease, u64 first, u64 count,
+					    const struct daxlease_consumer_ops *ops, void *priv)
+{
+	struct daxlease_attachment *att;
+	unsigned int noio;
+	bool ok;
+
+	if (!count || first + count < first || first + count > dl_range_pages(lease->range))
+		return ERR_PTR(-EINVAL);
+	att = kzalloc(sizeof(*att), GFP_KERNEL_ACCOUNT);
+	if (!att)
+		return ERR_PTR(-ENOMEM);
+	dl_lease_get(lease);
+	att->lease = lease;
+	att->range = (struct dl_range){ first, first + count - 1 };
+	att->ops = ops;
+	att->priv = priv;
+
+	noio = dl_fence_lock(lease);
+	list_add_tail(&att->list, &lease->attachments);
+	ok = fence_lost(att);
+	dl_fence_unlock(lease, noio);
+	if (!ok) {
+		daxlease_detach(att);
+		return ERR_PTR(-EIO);
+	}
+	return att;
+}
+EXPORT_SYMBOL_GPL(daxlease_attach);
+
+/**
+ * daxlease_detach() - the consumer has unmapped everything and will map no more
+ * @att: the attachment; gone afterwards
+ *
+ * Context: process context, may sleep: waits for a running fence of this lease. No lock that
+ * ops->fence() takes may be held.
+ */
+void daxlease_detach(struct daxlease_attachment *att)
+{
+	struct daxlease *lease = att->lease;
+	unsigned int noio = dl_fence_lock(lease);
+
+	list_del(&att->list);
+	dl_fence_unlock(lease, noio);
+	kfree(att);
+	dl_lease_put(lease);
+}
+EXPORT_SYMBOL_GPL(daxlease_detach);
+
+/**
+ * daxlease_pgoff() - where a lease begins in its file
+ * @lease: the lease
+ *
+ * Return: pages.
+ */
+u64 daxlease_pgoff(const struct daxlease *lease)
+{
+	return lease->range.first;
+}
+EXPORT_SYMBOL_GPL(daxlease_pgoff);
+
+/**
+ * daxlease_run_at() - the contiguous pages of a lease that begin with a page
+ * @lease: the lease, acquired
+ * @page: counted from the start of the lease
+ * @run: filled
+ *
+ * Return: false if the lease has no such page.
+ */
+bool daxlease_run_at(const struct daxlease *lease, u64 page, struct daxlease_run *run)
+{
+	return dl_extents_at(&lease->extents, page, run);
+}
+EXPORT_SYMBOL_GPL(daxlease_run_at);

@@ -1,0 +1,440 @@
+// SPDX-License-Identifier: GPL-2.0
+#define pr_fmt(fmt) "daxlease: " fmt
+
+#include <linux/bitmap.h>
+#include <linux/ktime.h>
+#include <linux/pid.h>
+#include <linux/sched/signal.h>
+
+#include "attach.h"
+#include "break.h"
+#include "budget.h"
+#include "compat.h"
+#include "trace.h"
+
+#define FREEZE_POLL	(HZ / 10)	/* how soon a freeze ends a grace */
+#define RETRY		HZ		/* between attempts at a fence that was not confirmed */
+#define COMPLAIN_NS	(10 * NSEC_PER_SEC)
+
+static struct workqueue_struct *deadline_wq;
+static atomic64_t last_break;
+
+static bool freezing(const struct daxlease *lease)
+{
+	return READ_ONCE(lease->gate->inode->i_sb->s_writers.frozen) != SB_UNFROZEN;
+}
+
+static void queue_deadline(struct daxlease *lease, u64 now)
+{
+	unsigned long delay = 0;
+
+	lockdep_assert_held(&lease->gate->lock);
+	if (lease->brk.deadline > now && !freezing(lease))
+		delay = min_t(u64, nsecs_to_jiffies64(lease->brk.deadline - now) + 1, FREEZE_POLL);
+	/* Queued work has a reference; it was not queued before unless mod_delayed_work says so. */
+	dl_lease_get(lease);
+	if (mod_delayed_work(deadline_wq, &lease->brk.work, delay))
+		dl_lease_put(lease);
+}
+
+static void note_break(struct daxlease *lease, u32 bits, u64 now)
+{
+	struct dl_break *brk = &lease->brk;
+	struct dl_note note = {
+		.bits = bits,
+		.flags = brk->flags,
+		.reason = brk->reason,
+		.generation = lease->generation,
+		.break_id = brk->id,
+		.hit = brk->hit,
+		.lost = brk->lost,
+		.now = now,
+		.deadline = brk->deadline,
+		.breaker = brk->breaker,
+		.comm = brk->comm,
+	};
+
+	dl_lease_post(lease, &note);
+}
+
+static void set_breaker(struct dl_break *brk, enum daxlease_reason reason)
+{
+	put_pid(brk->breaker);
+	brk->breaker = get_task_pid(current, PIDTYPE_TGID);
+	get_task_comm(brk->comm, current->group_leader);
+	brk->reason = reason;
+}
+
+/**
+ * dl_lease_live_in() - does a device still reach any granule that a range touches?
+ * @lease: a published lease
+ * @r: pages of the file
+ *
+ * Context: dl_gate.lock held.
+ * Return: true if a granule under @r is not lost.
+ */
+bool dl_lease_live_in(const struct daxlease *lease, struct dl_range r)
+{
+	struct dl_range hit = dl_range_clip(lease->range, r);
+	u64 first, last;
+
+	lockdep_assert_held(&lease->gate->lock);
+	if (dl_range_empty(hit))
+		return false;
+	first = dl_granule_of(lease->range, hit.first);
+	last = dl_granule_of(lease->range, hit.last);
+	return find_next_zero_bit(lease->lost, last + 1, first) <= last;
+}
+
+static void break_open(struct daxlease *lease, const struct dl_breaker *by, u64 now)
+{
+	struct dl_break *brk = &lease->brk;
+	u64 grace = dl_lease_grace(lease);
+
+	brk->id = atomic64_inc_return(&last_break);
+	brk->started = now;
+	brk->flags = by->flags;
+	brk->hit = DL_RANGE_NONE;
+	brk->lost = DL_RANGE_NONE;
+	brk->cleared_at_fence = true;
+	brk->complained = now;
+	if (by->flags || !grace || freezing(lease) ||
+	    !dl_budget_take(lease->gate->inode, grace, lease->grace_limit, now)) {
+		grace = 0;
+		if (!(brk->flags & DAXLEASE_EVENT_EMERGENCY))
+			brk->flags |= DAXLEASE_EVENT_NO_GRACE;
+	}
+	brk->deadline = now + grace;
+	dl_lease_set_state(lease, DAXLEASE_BREAKING);
+}
+
+/* The filesystem asks again each time it wakes; that is no second operation. */
+static bool same_again(const struct daxlease *lease, const struct dl_breaker *by, u64 first,
+		       u64 last)
+{
+	const struct dl_break *brk = &lease->brk;
+	u64 g;
+
+	if (!brk->id || by->flags || brk->breaker != task_tgid(current))
+		return false;
+	for (g = first; (g = find_next_zero_bit(lease->lost, last + 1, g)) <= last; g++)
+		if (!test_bit(g, lease->doomed))
+			return false;
+	return true;
+}
+
+/* Flags are those of the break so far: an event tells of everything since the last was read. */
+static void break_join(struct daxlease *lease, const struct dl_breaker *by, u64 now)
+{
+	struct dl_break *brk = &lease->brk;
+
+	brk->flags |= DAXLEASE_EVENT_JOINED | by->flags;
+	if (by->flags && brk->deadline > now) {
+		dl_budget_refund(lease->gate->inode, brk->deadline - now);
+		brk->deadline = now;
+	}
+}
+
+/**
+ * dl_break_start() - begin to take back what an operation changes, or join the break that is open
+ * @lease: a published lease
+ * @by: the operation; this task is the breaker
+ *
+ * A lease that is still ACQUIRING is marked dead instead: acquire notices and begins again.
+ * Context: dl_gate.lock held; atomic, allocates nothing.
+ * Return: true if live granules are affected; the caller waits for them with dl_lease_live_in().
+ */
+bool dl_break_start(struct daxlease *lease, const struct dl_breaker *by)
+{
+	struct dl_range hit = dl_range_clip(lease->range, by->range);
+	struct dl_break *brk = &lease->brk;
+	u64 now = ktime_get_ns();
+	u64 first, last, g;
+
+	lockdep_assert_held(&lease->gate->lock);
+	if (lease->state == DAXLEASE_ACQUIRING) {
+		lease->dead |= !dl_range_empty(hit);
+		return false;
+	}
+	if (!dl_lease_live_in(lease, by->range))
+		return false;
+	first = dl_granule_of(lease->range, hit.first);
+	last = dl_granule_of(lease->range, hit.last);
+	if (same_again(lease, by, first, last))
+		return true;
+	if (!brk->id)
+		break_open(lease, by, now);
+	else
+		break_join(lease, by, now);
+	set_breaker(brk, by->reason);
+	brk->cleared_at_fence &= !by->barred;
+	brk->hit = dl_range_span(brk->hit, hit);
+	for (g = first; (g = find_next_zero_bit(lease->lost, last + 1, g)) <= last; g++)
+		__set_bit(g, lease->doomed);
+	brk->lost = dl_range_span(brk->lost, dl_granule_pages(lease->range, first, last));
+	trace_daxlease_break(lease->id, brk->id, brk->reason, brk->flags, brk->hit.first,
+			     brk->hit.last, brk->deadline - now);
+	note_break(lease, DAXLEASE_EVENT_BREAK, now);
+	queue_deadline(lease, now);
+	return true;
+}
+
+/**
+ * dl_break_unbusy() - let a filesystem go that sleeps on a page of this lease
+ * @lease: a published lease
+ *
+ * Context: dl_gate.lock held. The filesystem comes back and checks the gate again.
+ */
+void dl_break_unbusy(struct daxlease *lease)
+{
+	struct page *page = lease->brk.busy;
+
+	lockdep_assert_held(&lease->gate->lock);
+	lease->brk.busy = NULL;
+	if (page)
+		dl_busy_put(page);
+}
+
+/**
+ * dl_break_busy() - a page for the filesystem to sleep on until the fence
+ * @lease: a published lease with a break open
+ *
+ * It is a page of the lease in a granule that is still live: the filesystem sees a busy page of
+ * this very file, no page of ours that somebody else could reuse.
+ * Context: dl_gate.lock held.
+ * Return: the page, referenced until dl_break_unbusy(); NULL if everything doomed is lost already.
+ */
+struct page *dl_break_busy(struct daxlease *lease)
+{
+	u64 nr = dl_granule_count(lease->range);
+	struct daxlease_run run;
+	struct dl_range pages;
+	u64 g;
+
+	lockdep_assert_held(&lease->gate->lock);
+	if (lease->brk.busy)
+		return lease->brk.busy;
+	g = find_first_bit(lease->doomed, nr);
+	if (g >= nr)
+		return NULL;
+	pages = dl_granule_pages(lease->range, g, g);
+	if (WARN_ON_ONCE(!dl_extents_at(&lease->extents, pages.first - lease->range.first, &run)))
+		return NULL;
+	lease->brk.busy = pfn_to_page(run.pfn);
+	dl_busy_get(lease->brk.busy);
+	return lease->brk.busy;
+}
+
+static bool next_doomed(struct daxlease *lease, u64 *first, u64 *end)
+{
+	u64 nr = dl_granule_count(lease->range);
+
+	lockdep_assert_held(&lease->gate->lock);
+	*first = find_first_bit(lease->doomed, nr);
+	*end = find_next_zero_bit(lease->doomed, nr, *first);
+	return *first < nr;
+}
+
+static void break_close(struct daxlease *lease)
+{
+	struct dl_break *brk = &lease->brk;
+	u64 now = ktime_get_ns();
+	bool all = lease->granules_lost == dl_granule_count(lease->range);
+	u32 bits = DAXLEASE_EVENT_FENCED;
+
+	lockdep_assert_held(&lease->gate->lock);
+	if (!brk->id)
+		return;
+	if (brk->deadline > now)
+		dl_budget_refund(lease->gate->inode, brk->deadline - now);
+	dl_lease_set_state(lease, all ? DAXLEASE_REVOKED : DAXLEASE_ACTIVE);
+	bits |= all ? DAXLEASE_EVENT_REVOKED : 0;
+	bits |= brk->cleared_at_fence ? DAXLEASE_EVENT_CLEARED : 0;
+	note_break(lease, bits, now);
+	trace_daxlease_fenced(lease->id, brk->id, lease->granules_lost, now - brk->started);
+	brk->last_id = brk->id;
+	brk->id = 0;
+	brk->deadline = 0;
+	put_pid(brk->breaker);
+	brk->breaker = NULL;
+	if (cancel_delayed_work(&brk->work))
+		dl_lease_put(lease);	/* not the last: the caller has one */
+}
+
+static void complain(struct daxlease *lease)
+{
+	u64 now = ktime_get_ns();
+
+	if (now - lease->brk.complained < COMPLAIN_NS)
+		return;
+	lease->brk.complained = now;
+	pr_err("lease %llu: fence of inode %lu on %s not confirmed; the operation keeps waiting\n",
+	       lease->id, lease->gate->inode->i_ino, lease->gate->inode->i_sb->s_id);
+}
+
+/**
+ * dl_fence() - end device access to everything doomed, in this order: consumers, state, sleepers
+ * @lease: a published lease; the caller has a reference
+ *
+ * Idempotent; with another fence running it waits for that one. If the lease is being released and
+ * nothing of it is left, it is unpublished here.
+ * Context: process context, may sleep, filesystem locks may be held: allocates nothing, waits for
+ * no user space. dl_gate.lock not held.
+ * Return: false if a consumer did not confirm; the doomed granules stay doomed, call again.
+ */
+bool dl_fence(struct daxlease *lease)
+{
+	struct dl_gate *gate = lease->gate;
+	unsigned int noio = dl_fence_lock(lease);
+	bool ok = true;
+	u64 first, end;
+
+	spin_lock(&gate->lock);
+	while (next_doomed(lease, &first, &end)) {
+		spin_unlock(&gate->lock);
+		ok = dl_attach_fence(lease, dl_granule_pages(lease->range, first, end - 1));
+		spin_lock(&gate->lock);
+		if (!ok) {
+			complain(lease);
+			break;
+		}
+		bitmap_set(lease->lost, first, end - first);
+		bitmap_clear(lease->doomed, first, end - first);
+		lease->granules_lost += end - first;
+	}
+	if (ok) {
+		break_close(lease);
+		if (lease->releasing && lease->state != DAXLEASE_RELEASED)
+			dl_lease_unpublish(lease);
+	}
+	dl_break_unbusy(lease);
+	wake_up_all(&gate->wait);
+	spin_unlock(&gate->lock);
+	dl_fence_unlock(lease, noio);
+	return ok;
+}
+
+/**
+ * dl_fence_insist() - dl_fence() for a caller that cannot fail or be killed
+ * @lease: as for dl_fence()
+ *
+ * Context: as for dl_fence(); sleeps uninterruptibly until the fence is confirmed, and complains.
+ */
+void dl_fence_insist(struct daxlease *lease)
+{
+	while (!dl_fence(lease))
+		schedule_timeout_uninterruptible(RETRY);
+}
+
+static void deadline_work(struct work_struct *work)
+{
+	struct daxlease *lease = container_of(to_delayed_work(work), struct daxlease, brk.work);
+	struct dl_gate *gate = lease->gate;
+	u64 now = ktime_get_ns();
+	bool early;
+
+	spin_lock(&gate->lock);
+	early = lease->brk.id && lease->brk.deadline > now;
+	if (early && freezing(lease)) {
+		lease->brk.flags |= DAXLEASE_EVENT_NO_GRACE;
+		early = false;
+	}
+	if (early)
+		queue_deadline(lease, now);
+	spin_unlock(&gate->lock);
+
+	if (!early && !dl_fence(lease)) {
+		dl_lease_get(lease);
+		if (!queue_delayed_work(deadline_wq, &lease->brk.work, RETRY))
+			dl_lease_put(lease);
+	}
+	dl_lease_put(lease);
+}
+
+/**
+ * dl_lease_end() - the holder gives a published lease up
+ * @lease: the lease; the caller keeps its reference and drops it afterwards
+ *
+ * Context: process context, may sleep for the fence, never for user space.
+ * Return: false if a consumer did not confirm: the kernel goes on trying meanwhile.
+ */
+bool dl_lease_end(struct daxlease *lease)
+{
+	u64 nr = dl_granule_count(lease->range);
+	struct dl_gate *gate = lease->gate;
+
+	spin_lock(&gate->lock);
+	lease->releasing = true;
+	if (lease->state == DAXLEASE_ACQUIRING) {
+		dl_lease_unpublish(lease);
+		spin_unlock(&gate->lock);
+		return true;
+	}
+	bitmap_complement(lease->doomed, lease->lost, nr);
+	spin_unlock(&gate->lock);
+	if (dl_fence(lease))
+		return true;
+	spin_lock(&gate->lock);
+	dl_lease_get(lease);
+	if (!queue_delayed_work(deadline_wq, &lease->brk.work, RETRY))
+		dl_lease_put(lease);
+	spin_unlock(&gate->lock);
+	return false;
+}
+
+/**
+ * dl_lease_cleared() - the operation that broke a range has returned
+ * @lease: a published lease
+ * @r: pages of the file that the operation had barred
+ *
+ * Context: dl_gate.lock held.
+ */
+void dl_lease_cleared(struct daxlease *lease, struct dl_range r)
+{
+	struct dl_range hit = dl_range_clip(lease->range, r);
+	struct dl_note note = {
+		.bits = DAXLEASE_EVENT_CLEARED,
+		.reason = lease->brk.reason,
+		.generation = lease->generation,
+		.break_id = lease->brk.id ?: lease->brk.last_id,
+		.hit = hit,
+		.lost = DL_RANGE_NONE,
+		.now = ktime_get_ns(),
+	};
+
+	lockdep_assert_held(&lease->gate->lock);
+	if (dl_range_empty(hit) || !note.break_id)
+		return;
+	note.lost = dl_granule_pages(lease->range, dl_granule_of(lease->range, hit.first),
+				     dl_granule_of(lease->range, hit.last));
+	dl_lease_post(lease, &note);
+}
+
+/**
+ * dl_break_prepare() - the part of dl_lease_alloc() that belongs to breaks
+ * @lease: fresh
+ */
+void dl_break_prepare(struct daxlease *lease)
+{
+	INIT_DELAYED_WORK(&lease->brk.work, deadline_work);
+}
+
+/**
+ * dl_break_init() - the queue for deadlines
+ *
+ * Filesystem operations and so memory reclaim may wait for it: WQ_MEM_RECLAIM.
+ * Return: 0 or -ENOMEM.
+ */
+int dl_break_init(void)
+{
+	deadline_wq = alloc_workqueue("daxlease", WQ_MEM_RECLAIM | WQ_UNBOUND, 0);
+	return deadline_wq ? 0 : -ENOMEM;
+}
+
+/**
+ * dl_break_exit() - undo dl_break_init(); no lease is left
+ */
+void dl_break_exit(void)
+{
+	destroy_workqueue(deadline_wq);
+}

@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: GPL-2.0
+#include <linux/debugfs.h>
+#include <linux/module.h>
+#include <linux/pid.h>
+#include <linux/pid_namespace.h>
+#include <linux/seq_file.h>
+#include <linux/uidgid.h>
+
+#include "debugfs.h"
+#include "hooks.h"
+#include "lease.h"
+
+static struct dentry *dir;
+
+/* In the order of show_lease(); readers look columns up by name, so new ones go to the end. */
+static const char * const columns[] = {
+	"id", "kind", "state", "generation", "dev", "ino", "offset", "length", "access", "granules",
+	"lost", "grace_ns", "pid", "comm", "uid", "break_id", "deadline_ns", "breaker_pid",
+	"breaker_comm",
+};
+
+/* Names come from user space: nothing in them may pass for a column or a line. */
+static void put_comm(struct seq_file *m, const char *comm)
+{
+	seq_putc(m, '\t');
+	if (*comm)
+		seq_escape_str(m, comm, ESCAPE_SPACE | ESCAPE_SPECIAL, "\t\n\\");
+	else
+		seq_putc(m, '-');
+}
+
+static void show_lease(struct seq_file *m, struct daxlease *lease)
+{
+	struct dl_gate *gate = lease->gate;
+	char breaker_comm[TASK_COMM_LEN] = "";
+	u64 generation, lost, grace, break_id, deadline;
+	enum daxlease_state state;
+	pid_t breaker;
+
+	spin_lock(&gate->lock);
+	break_id = lease->brk.id;
+	deadline = lease->brk.deadline;
+	if (break_id)
+		memcpy(breaker_comm, lease->brk.comm, sizeof(breaker_comm));
+	breaker = pid_nr_ns(lease->brk.breaker, task_active_pid_ns(current));
+	state = lease->state;
+	generation = lease->generation;
+	lost = lease->granules_lost;
+	grace = dl_lease_grace(lease);
+	spin_unlock(&gate->lock);
+
+	seq_printf(m, "%llu\t%s\t%s\t%llu\t%u:%u\t%lu\t%llu\t%llu\t%s\t%llu\t%llu\t%llu\t%d",
+		   lease->id, lease->implicit ? "implicit" : "explicit", dl_state_name(state),
+		   generation, MAJOR(gate->inode->i_sb->s_dev), MINOR(gate->inode->i_sb->s_dev),
+		   gate->inode->i_ino, lease->range.first << PAGE_SHIFT,
+		   dl_range_pages(lease->range) << PAGE_SHIFT, lease->write ? "rw" : "r",
+		   dl_granule_count(lease->range), lost, grace,
+		   pid_nr_ns(lease->holder, task_active_pid_ns(current)));
+	put_comm(m, lease->comm);
+	seq_printf(m, "\t%u\t%llu\t%llu\t%d", from_kuid_munged(current_user_ns(), lease->uid),
+		   break_id, deadline, breaker);
+	put_comm(m, breaker_comm);
+	seq_putc(m, '\n');
+}
+
+static int leases_show(struct seq_file *m, void *unused)
+{
+	struct daxlease *lease = NULL;
+	size_t i;
+
+	seq_puts(m, "# daxlease-leases 1\n");
+	for (i = 0; i < ARRAY_SIZE(columns); i++)
+		seq_printf(m, "%s%s", i ? "\t" : "# ", columns[i]);
+	seq_putc(m, '\n');
+	while ((lease = dl_lease_next(lease)))
+		show_lease(m, lease);
+	return 0;
+}
+DEFINE_SHOW_ATTRIBUTE(leases);
+
+static int hooks_show(struct seq_file *m, void *unused)
+{
+	dl_hooks_stats(m);
+	seq_printf(m, "leases %llu\n", dl_lease_count());
+	return 0;
+}
+DEFINE_SHOW_ATTRIBUTE(hooks);
+
+/**
+ * dl_debugfs_init() - make the files
+ */
+void dl_debugfs_init(void)
+{
+	dir = debugfs_create_dir("daxlease", NULL);
+	debugfs_create_file("leases", 0400, dir, NULL, &leases_fops);
+	debugfs_create_file("hooks", 0400, dir, NULL, &hooks_fops);
+}
+
+/**
+ * dl_debugfs_exit() - remove them; waits for readers
+ */
+void dl_debugfs_exit(void)
+{
+	debugfs_remove(dir);
+}

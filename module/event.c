@@ -1,0 +1,190 @@
+// SPDX-License-Identifier: GPL-2.0
+#include <linux/build_bug.h>
+#include <linux/pid.h>
+#include <linux/pid_namespace.h>
+#include <linux/poll.h>
+#include <linux/sched.h>
+#include <linux/slab.h>
+#include <linux/string.h>
+
+#include "event.h"
+
+/**
+ * dl_queue_alloc() - a new event queue
+ *
+ * Context: process context, may sleep.
+ * Return: the queue with one reference, or NULL.
+ */
+struct dl_queue *dl_queue_alloc(void)
+{
+	struct dl_queue *queue = kzalloc(sizeof(*queue), GFP_KERNEL_ACCOUNT);
+
+	if (!queue)
+		return NULL;
+	kref_init(&queue->ref);
+	spin_lock_init(&queue->lock);
+	INIT_LIST_HEAD(&queue->pending);
+	init_waitqueue_head(&queue->wait);
+	return queue;
+}
+
+static void queue_free(struct kref *ref)
+{
+	kfree(container_of(ref, struct dl_queue, ref));
+}
+
+/**
+ * dl_queue_put() - drop a reference
+ * @queue: the queue
+ */
+void dl_queue_put(struct dl_queue *queue)
+{
+	kref_put(&queue->ref, queue_free);
+}
+
+static void forget(struct dl_slot *slot)
+{
+	lockdep_assert_held(&slot->queue->lock);
+	list_del_init(&slot->pending);
+	slot->ev.bits = 0;
+	put_pid(slot->breaker);
+	slot->breaker = NULL;
+}
+
+/**
+ * dl_queue_close() - stop taking records and drop those pending
+ * @queue: the queue; the caller keeps its reference
+ */
+void dl_queue_close(struct dl_queue *queue)
+{
+	struct dl_slot *slot, *next;
+
+	spin_lock(&queue->lock);
+	WRITE_ONCE(queue->closed, true);
+	list_for_each_entry_safe(slot, next, &queue->pending, pending)
+		forget(slot);
+	spin_unlock(&queue->lock);
+}
+
+/**
+ * dl_queue_ready() - would dl_queue_pop() return a record?
+ * @queue: the queue
+ *
+ * Return: true if so at this moment.
+ */
+bool dl_queue_ready(struct dl_queue *queue)
+{
+	return !list_empty_careful(&queue->pending);
+}
+
+/**
+ * dl_queue_pop() - take the oldest record
+ * @queue: the queue
+ * @ev: filled; the breaker as seen from the pid namespace of the caller
+ *
+ * Return: false if there is none.
+ */
+bool dl_queue_pop(struct dl_queue *queue, struct daxlease_event *ev)
+{
+	struct dl_slot *slot;
+
+	spin_lock(&queue->lock);
+	slot = list_first_entry_or_null(&queue->pending, struct dl_slot, pending);
+	if (slot) {
+		*ev = slot->ev;
+		ev->pid = pid_nr_ns(slot->breaker, task_active_pid_ns(current));
+		if (!ev->pid)
+			memset(ev->comm, 0, sizeof(ev->comm));
+		forget(slot);
+	}
+	spin_unlock(&queue->lock);
+	return slot;
+}
+
+/**
+ * dl_slot_init() - prepare a slot
+ * @slot: zeroed memory
+ * @queue: where its records go; a reference is taken
+ * @id: of the lease
+ * @cookie: of the lease
+ * @grace: ns that the holder behind @queue wants
+ */
+void dl_slot_init(struct dl_slot *slot, struct dl_queue *queue, u64 id, u64 cookie, u64 grace)
+{
+	kref_get(&queue->ref);
+	slot->queue = queue;
+	slot->id = id;
+	slot->cookie = cookie;
+	slot->grace = grace;
+	INIT_LIST_HEAD(&slot->on_lease);
+	INIT_LIST_HEAD(&slot->pending);
+}
+
+/**
+ * dl_slot_fini() - take a slot out of use
+ * @slot: initialised, on no lease; its memory is the caller's again
+ */
+void dl_slot_fini(struct dl_slot *slot)
+{
+	struct dl_queue *queue = slot->queue;
+
+	spin_lock(&queue->lock);
+	forget(slot);
+	spin_unlock(&queue->lock);
+	dl_queue_put(queue);
+}
+
+static void widen(__u64 *offset, __u64 *length, struct dl_range pages)
+{
+	struct dl_range have = dl_range_touched(*offset, *length);
+
+	BUILD_BUG_ON(DL_PAGE_SIZE != PAGE_SIZE);
+	have = dl_range_span(have, pages);
+	if (dl_range_empty(have))
+		return;
+	*offset = have.first << DL_PAGE_SHIFT;
+	*length = dl_range_pages(have) << DL_PAGE_SHIFT;
+}
+
+/**
+ * dl_slot_post() - add to the record of a slot and wake its readers
+ * @slot: the slot
+ * @note: what happened; what it borrows is copied or referenced
+ *
+ * Context: atomic; the gate lock may be held. Never fails, never allocates.
+ */
+void dl_slot_post(struct dl_slot *slot, const struct dl_note *note)
+{
+	struct dl_queue *queue = slot->queue;
+	struct daxlease_event *ev = &slot->ev;
+
+	spin_lock(&queue->lock);
+	if (queue->closed)
+		goto out;
+	if (!ev->bits) {
+		*ev = (struct daxlease_event){
+			.size = sizeof(*ev),
+			.id = slot->id,
+			.cookie = slot->cookie,
+			.time_ns = note->now,
+		};
+		list_add_tail(&slot->pending, &queue->pending);
+	}
+	ev->bits |= note->bits;
+	ev->flags |= note->flags;
+	ev->reason = note->reason;
+	ev->generation = note->generation;
+	ev->break_id = note->break_id;
+	if (note->deadline)
+		ev->deadline_ns = note->deadline;
+	widen(&ev->hit_offset, &ev->hit_length, note->hit);
+	widen(&ev->lost_offset, &ev->lost_length, note->lost);
+	if (note->breaker) {
+		put_pid(slot->breaker);
+		slot->breaker = get_pid(note->breaker);
+		strscpy_pad(ev->comm, note->comm, sizeof(ev->comm));
+	}
+out:
+	spin_unlock(&queue->lock);
+	wake_up_interruptible_poll(&queue->wait, EPOLLIN | EPOLLRDNORM);
+}

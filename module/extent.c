@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: GPL-2.0
+#include <linux/mm.h>
+#include <linux/slab.h>
+#include <linux/string.h>
+
+#include "extent.h"
+
+static int resize(struct dl_extents *ext, size_t room)
+{
+	struct daxlease_run *runs = kvmalloc_array(room, sizeof(*runs), GFP_KERNEL_ACCOUNT);
+
+	if (!runs)
+		return -ENOMEM;
+	if (ext->nr)
+		memcpy(runs, ext->runs, ext->nr * sizeof(*runs));
+	kvfree(ext->runs);
+	ext->runs = runs;
+	ext->room = room;
+	return 0;
+}
+
+/**
+ * dl_extents_append() - add pages behind those already there
+ * @ext: the extents
+ * @count: pages, at least 1
+ * @pfn: page frame of the first of them
+ *
+ * Context: process context, may sleep.
+ * Return: 0 or -ENOMEM.
+ */
+int dl_extents_append(struct dl_extents *ext, u64 count, u64 pfn)
+{
+	struct daxlease_run *tail = ext->nr ? &ext->runs[ext->nr - 1] : NULL;
+	int err;
+
+	if (tail && tail->pfn + tail->count == pfn) {
+		tail->count += count;
+		return 0;
+	}
+	if (ext->nr == ext->room) {
+		err = resize(ext, ext->room ? 2 * ext->room : 1);
+		if (err)
+			return err;
+		tail = ext->nr ? &ext->runs[ext->nr - 1] : NULL;
+	}
+	ext->runs[ext->nr++] = (struct daxlease_run){
+		.first = tail ? tail->first + tail->count : 0,
+		.count = count,
+		.pfn = pfn,
+	};
+	return 0;
+}
+
+/**
+ * dl_extents_trim() - give back the room that append kept in reserve
+ * @ext: the extents, complete
+ *
+ * Context: process context, may sleep. A failure to allocate the smaller copy is no error.
+ */
+void dl_extents_trim(struct dl_extents *ext)
+{
+	if (ext->room > ext->nr && ext->nr)
+		resize(ext, ext->nr);
+}
+
+/**
+ * dl_extents_free() - forget all runs
+ * @ext: the extents; usable again afterwards
+ */
+void dl_extents_free(struct dl_extents *ext)
+{
+	kvfree(ext->runs);
+	*ext = (struct dl_extents){};
+}
+
+/**
+ * dl_extents_at() - the contiguous pages that begin with a page
+ * @ext: the extents
+ * @page: counted from the start of the lease
+ * @run: filled with the part of the run from @page on
+ *
+ * Return: false if @page is not in the extents.
+ */
+bool dl_extents_at(const struct dl_extents *ext, u64 page, struct daxlease_run *run)
+{
+	size_t lo = 0, hi = ext->nr;
+
+	while (lo < hi) {
+		size_t mid = lo + (hi - lo) / 2;
+		const struct daxlease_run *r = &ext->runs[mid];
+
+		if (page < r->first) {
+			hi = mid;
+		} else if (page >= r->first + r->count) {
+			lo = mid + 1;
+		} else {
+			*run = (struct daxlease_run){
+				.first = page,
+				.count = r->first + r->count - page,
+				.pfn = r->pfn + (page - r->first),
+			};
+			return true;
+		}
+	}
+	return false;
+}

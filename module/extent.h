@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * extent: the physical pages of a lease as runs, so that memory goes with extents and not with
+ * pages.
+ *
+ * Filled page by page in order by one task while the lease is ACQUIRING, read-only from then on: no
+ * lock.
+ */
+#ifndef _DAXLEASE_EXTENT_H
+#define _DAXLEASE_EXTENT_H
+
+#include <daxlease_consumer.h>
+
+struct dl_extents {
+	struct daxlease_run *runs;	/* ascending, without gaps */
+	size_t nr;
+	size_t room;
+};
+
+int dl_extents_append(struct dl_extents *ext, u64 count, u64 pfn);
+void dl_extents_trim(struct dl_extents *ext);
+void dl_extents_free(struct dl_extents *ext);
+bool dl_extents_at(const struct dl_extents *ext, u64 page, struct daxlease_run *run);
+
+#endif /* _DAXLEASE_EXTENT_H */

@@ -1,0 +1,409 @@
+// SPDX-License-Identifier: GPL-2.0
+#include <linux/bitmap.h>
+#include <linux/capability.h>
+#include <linux/file.h>
+#include <linux/module.h>
+#include <linux/pid.h>
+#include <linux/poll.h>
+#include <linux/ptrace.h>
+#include <linux/sched/mm.h>
+#include <linux/sched/task.h>
+#include <linux/uaccess.h>
+
+#include "acquire.h"
+#include "ctx.h"
+#include "gate.h"
+#include "hooks.h"
+#include "ioctl.h"
+#include "params.h"
+#include "trace.h"
+#include "unexported.h"
+#include "watch.h"
+
+union any_cmd {
+	struct daxlease_info info;
+	struct daxlease_acquire acquire;
+	struct daxlease_release release;
+	struct daxlease_query query;
+	struct daxlease_ack ack;
+	struct daxlease_rearm rearm;
+	struct daxlease_export_dmabuf export_dmabuf;
+	struct daxlease_flush flush;
+	struct daxlease_watch watch;
+	struct daxlease_break brk;
+};
+
+static int do_info(struct dl_ctx *ctx, union any_cmd *cmd)
+{
+	struct daxlease_info *info = &cmd->info;
+
+	if (info->flags)
+		return -EINVAL;
+	info->capabilities = DAXLEASE_CAP_WATCH | (dl_hooks_early() ? DAXLEASE_CAP_EARLY : 0);
+	info->granule = DAXLEASE_GRANULE;
+	info->grace_default_ns = dl_grace_default();
+	info->grace_max_ns = dl_grace_max();
+	return 0;
+}
+
+static int grace_of(u64 asked, u64 *grace)
+{
+	*grace = asked ?: dl_grace_default();
+	return *grace > dl_grace_max() ? -EPERM : 0;
+}
+
+static int do_acquire(struct dl_ctx *ctx, union any_cmd *cmd)
+{
+	struct daxlease_acquire *a = &cmd->acquire;
+	struct dl_request req = {
+		.cookie = a->cookie,
+		.write = a->flags & DAXLEASE_WRITE,
+		.sync = a->flags & DAXLEASE_SYNC,
+		.wait = a->flags & DAXLEASE_WAIT,
+		.queue = ctx->queue,
+	};
+	struct daxlease *lease;
+	int err;
+
+	if (a->__reserved || !(a->flags & (DAXLEASE_READ | DAXLEASE_WRITE)) ||
+	    (a->flags & ~(DAXLEASE_READ | DAXLEASE_WRITE | DAXLEASE_SYNC | DAXLEASE_WAIT)))
+		return -EINVAL;
+	req.file = fget(a->fd);
+	if (!req.file)
+		return -EBADF;
+	err = dl_acquire_permitted(req.file, req.write);
+	if (!err)
+		err = dl_acquire_range(req.file, a->offset, a->length, &req.range);
+	if (!err)
+		err = grace_of(a->grace_ns, &req.grace);
+	if (err)
+		goto out;
+	lease = dl_acquire(&req);
+	if (IS_ERR(lease)) {
+		err = PTR_ERR(lease);
+		goto out;
+	}
+	a->id = lease->id;
+	a->generation = 1;
+	err = dl_ctx_own(ctx, lease);
+	if (err) {
+		dl_lease_end(lease);
+		dl_lease_put(lease);
+	}
+out:
+	fput(req.file);
+	return err;
+}
+
+static int do_release(struct dl_ctx *ctx, union any_cmd *cmd)
+{
+	struct daxlease_release *r = &cmd->release;
+	struct daxlease *lease;
+	bool done;
+
+	if (r->flags)
+		return -EINVAL;
+	lease = dl_ctx_disown(ctx, r->id);
+	if (!lease) {
+		lease = dl_ctx_lookup(ctx, r->id);
+		if (!lease)
+			return -ENOENT;
+		dl_lease_put(lease);
+		return -EBUSY;	/* implicit: owned by its mapping */
+	}
+	done = dl_lease_end(lease);
+	dl_lease_put(lease);
+	return done ? 0 : -EIO;
+}
+
+static int put_bitmap(const struct daxlease *lease, const struct daxlease_query *q,
+		      const unsigned long *lost)
+{
+	u64 bytes = DIV_ROUND_UP_ULL(dl_granule_count(lease->range), BITS_PER_BYTE);
+	u64 fit = min(bytes, q->bitmap_size);
+	void __user *to = u64_to_user_ptr(q->bitmap);
+
+	/* x86 is little-endian: byte n of a bitmap is byte n of its longs. */
+	if (copy_to_user(to, lost, fit) || clear_user(to + fit, q->bitmap_size - fit))
+		return -EFAULT;
+	return 0;
+}
+
+static int do_query(struct dl_ctx *ctx, union any_cmd *cmd)
+{
+	struct daxlease_query *q = &cmd->query;
+	unsigned long *lost = NULL;
+	struct daxlease *lease;
+	int err = 0;
+
+	if (q->flags || (q->bitmap_size && !q->bitmap))
+		return -EINVAL;
+	lease = dl_ctx_lookup(ctx, q->id);
+	if (!lease)
+		return -ENOENT;
+	q->granules = dl_granule_count(lease->range);
+	if (q->bitmap_size) {
+		lost = kvcalloc(BITS_TO_LONGS(q->granules), sizeof(long), GFP_KERNEL_ACCOUNT);
+		err = lost ? 0 : -ENOMEM;
+		if (err)
+			goto out;
+	}
+	spin_lock(&lease->gate->lock);
+	if (lost)
+		bitmap_copy(lost, lease->lost, q->granules);
+	q->granules_lost = lease->granules_lost;
+	q->state = lease->state;
+	q->access = DAXLEASE_READ | (lease->write ? DAXLEASE_WRITE : 0);
+	q->generation = lease->generation;
+	q->offset = lease->range.first << PAGE_SHIFT;
+	q->length = dl_range_pages(lease->range) << PAGE_SHIFT;
+	q->grace_ns = dl_lease_grace(lease);
+	q->break_id = lease->brk.id;
+	q->deadline_ns = lease->brk.deadline;
+	spin_unlock(&lease->gate->lock);
+	if (lost)
+		err = put_bitmap(lease, q, lost);
+out:
+	kvfree(lost);
+	dl_lease_put(lease);
+	return err;
+}
+
+static int do_ack(struct dl_ctx *ctx, union any_cmd *cmd)
+{
+	struct daxlease_ack *a = &cmd->ack;
+	struct daxlease *lease;
+	int err = -ESTALE;
+	bool open;
+
+	if (a->flags)
+		return -EINVAL;
+	lease = dl_ctx_lookup(ctx, a->id);
+	if (!lease)
+		return -ENOENT;
+	spin_lock(&lease->gate->lock);
+	open = lease->brk.id && lease->brk.id == a->break_id;
+	if (a->generation == lease->generation && a->break_id &&
+	    (open || lease->brk.last_id == a->break_id))
+		err = 0;
+	spin_unlock(&lease->gate->lock);
+	if (!err && open) {
+		trace_daxlease_ack(lease->id, a->break_id);
+		err = dl_fence(lease) ? 0 : -EIO;
+	}
+	dl_lease_put(lease);
+	return err;
+}
+
+static int do_rearm(struct dl_ctx *ctx, union any_cmd *cmd)
+{
+	return cmd->rearm.flags ? -EINVAL : -EOPNOTSUPP;
+}
+
+static int do_export_dmabuf(struct dl_ctx *ctx, union any_cmd *cmd)
+{
+	return cmd->export_dmabuf.flags ? -EINVAL : -EOPNOTSUPP;
+}
+
+static int do_flush(struct dl_ctx *ctx, union any_cmd *cmd)
+{
+	return cmd->flush.flags ? -EINVAL : -EOPNOTSUPP;
+}
+
+/* mm_access() makes the check and takes the address space of one and the same task. */
+static struct mm_struct *mm_of_pidfd(int pidfd)
+{
+	struct file *file = fget(pidfd);
+	struct task_struct *task = NULL;
+	struct mm_struct *mm;
+	struct pid *pid;
+
+	if (!file)
+		return ERR_PTR(-EBADF);
+	pid = static_call(dl_pidfd_pid)(file);
+	if (!IS_ERR(pid))
+		task = get_pid_task(pid, PIDTYPE_TGID);
+	fput(file);
+	if (IS_ERR(pid))
+		return ERR_CAST(pid);
+	if (!task)
+		return ERR_PTR(-ESRCH);
+	mm = static_call(dl_mm_access)(task, PTRACE_MODE_ATTACH_REALCREDS);
+	put_task_struct(task);
+	return mm ?: ERR_PTR(-ESRCH);
+}
+
+static int do_watch(struct dl_ctx *ctx, union any_cmd *cmd)
+{
+	struct daxlease_watch *w = &cmd->watch;
+	struct mm_struct *mm;
+	u64 grace;
+	int err;
+
+	if (w->__reserved || (w->flags & ~DAXLEASE_WATCH_ALL))
+		return -EINVAL;
+	if (w->flags & DAXLEASE_WATCH_ALL)
+		return -EOPNOTSUPP;
+	err = grace_of(w->grace_ns, &grace);
+	if (err)
+		return err;
+	mm = mm_of_pidfd(w->pidfd);
+	if (IS_ERR(mm))
+		return PTR_ERR(mm);
+	err = dl_watch_add(ctx->queue, mm, grace);
+	mmput(mm);
+	return err;
+}
+
+static int do_break(struct dl_ctx *ctx, union any_cmd *cmd)
+{
+	struct daxlease_break *b = &cmd->brk;
+	struct dl_breaker by = { .reason = DAXLEASE_REASON_MANUAL };
+	struct dl_gate *gate;
+	struct file *file;
+	int err;
+
+	if (b->flags || b->__reserved)
+		return -EINVAL;
+	file = fget(b->fd);
+	if (!file)
+		return -EBADF;
+	err = dl_acquire_permitted(file, true);
+	if (!err)
+		err = dl_acquire_range(file, b->offset, b->length, &by.range);
+	if (!err) {
+		gate = dl_gate_find(file_inode(file));
+		b->leases = gate ? dl_gate_break(gate, &by) : 0;
+		dl_gate_put(gate);
+	}
+	fput(file);
+	return err;
+}
+
+struct op_row {
+	size_t size;		/* of the structure as we know it */
+	size_t min_size;	/* of its first version */
+	int (*execute)(struct dl_ctx *ctx, union any_cmd *cmd);
+};
+
+#define ROW(cmd, type, last, fn)						\
+	[DAXLEASE_CMD_##cmd - DAXLEASE_CMD_INFO] = {			\
+		.size = sizeof(struct type),				\
+		.min_size = offsetofend(struct type, last),		\
+		.execute = fn,						\
+	}
+
+static const struct op_row rows[] = {
+	ROW(INFO, daxlease_info, grace_max_ns, do_info),
+	ROW(ACQUIRE, daxlease_acquire, generation, do_acquire),
+	ROW(RELEASE, daxlease_release, id, do_release),
+	ROW(QUERY, daxlease_query, deadline_ns, do_query),
+	ROW(ACK, daxlease_ack, break_id, do_ack),
+	ROW(REARM, daxlease_rearm, generation, do_rearm),
+	ROW(EXPORT_DMABUF, daxlease_export_dmabuf, fd, do_export_dmabuf),
+	ROW(FLUSH, daxlease_flush, length, do_flush),
+	ROW(WATCH, daxlease_watch, grace_ns, do_watch),
+	ROW(BREAK, daxlease_break, leases, do_break),
+};
+
+/* Frozen: a change of any of these is a change of the ABI. */
+static_assert(sizeof(struct daxlease_info) == 40);
+static_assert(sizeof(struct daxlease_acquire) == 64);
+static_assert(sizeof(struct daxlease_release) == 16);
+static_assert(sizeof(struct daxlease_query) == 104);
+static_assert(sizeof(struct daxlease_ack) == 32);
+static_assert(sizeof(struct daxlease_rearm) == 40);
+static_assert(sizeof(struct daxlease_export_dmabuf) == 40);
+static_assert(sizeof(struct daxlease_flush) == 32);
+static_assert(sizeof(struct daxlease_watch) == 24);
+static_assert(sizeof(struct daxlease_break) == 40);
+static_assert(sizeof(struct daxlease_event) == 128);
+
+static long dl_ioctl(struct file *filp, unsigned int nr, unsigned long arg)
+{
+	void __user *user = (void __user *)arg;
+	const struct op_row *row;
+	union any_cmd cmd = {};
+	u32 size;
+	int err;
+
+	if (_IOC_TYPE(nr) != DAXLEASE_TYPE || _IOC_DIR(nr) != _IOC_NONE || _IOC_SIZE(nr) ||
+	    _IOC_NR(nr) < DAXLEASE_CMD_INFO || _IOC_NR(nr) - DAXLEASE_CMD_INFO >= ARRAY_SIZE(rows))
+		return -ENOTTY;
+	row = &rows[array_index_nospec(_IOC_NR(nr) - DAXLEASE_CMD_INFO, ARRAY_SIZE(rows))];
+	if (get_user(size, (u32 __user *)user))
+		return -EFAULT;
+	if (size < row->min_size)
+		return -EINVAL;
+	err = copy_struct_from_user(&cmd, row->size, user, size);
+	if (err)
+		return err;
+	err = row->execute(filp->private_data, &cmd);
+	if (err)
+		return err;
+	if (copy_to_user(user, &cmd, min_t(size_t, size, row->size)))
+		return -EFAULT;
+	return 0;
+}
+
+static int dl_open(struct inode *inode, struct file *filp)
+{
+	filp->private_data = dl_ctx_alloc();
+	return filp->private_data ? nonseekable_open(inode, filp) : -ENOMEM;
+}
+
+static int dl_release(struct inode *inode, struct file *filp)
+{
+	dl_ctx_free(filp->private_data);
+	return 0;
+}
+
+static ssize_t dl_read(struct file *filp, char __user *buf, size_t count, loff_t *pos)
+{
+	struct dl_ctx *ctx = filp->private_data;
+	struct daxlease_event ev;
+	size_t done = 0;
+	int err;
+
+	if (count < sizeof(ev))
+		return -EINVAL;
+	while (count - done >= sizeof(ev)) {
+		if (dl_queue_pop(ctx->queue, &ev)) {
+			if (copy_to_user(buf + done, &ev, sizeof(ev)))
+				return done ?: -EFAULT;
+			done += sizeof(ev);
+			continue;
+		}
+		if (done)
+			break;
+		if (filp->f_flags & O_NONBLOCK)
+			return -EAGAIN;
+		err = wait_event_interruptible(ctx->queue->wait, dl_queue_ready(ctx->queue));
+		if (err)
+			return err;
+	}
+	return done;
+}
+
+static __poll_t dl_poll(struct file *filp, poll_table *wait)
+{
+	struct dl_ctx *ctx = filp->private_data;
+
+	poll_wait(filp, &ctx->queue->wait, wait);
+	return dl_queue_ready(ctx->queue) ? EPOLLIN | EPOLLRDNORM : 0;
+}
+
+static void dl_show_fdinfo(struct seq_file *m, struct file *filp)
+{
+	dl_ctx_fdinfo(filp->private_data, m);
+}
+
+const struct file_operations dl_fops = {
+	.owner = THIS_MODULE,
+	.open = dl_open,
+	.release = dl_release,
+	.read = dl_read,
+	.poll = dl_poll,
+	.unlocked_ioctl = dl_ioctl,
+	.show_fdinfo = dl_show_fdinfo,
+};

@@ -1,0 +1,395 @@
+// SPDX-License-Identifier: GPL-2.0
+#include <linux/bitmap.h>
+#include <linux/cred.h>
+#include <linux/file.h>
+#include <linux/hashtable.h>
+#include <linux/mm.h>
+#include <linux/pid.h>
+#include <linux/sched/signal.h>
+#include <linux/slab.h>
+#include <linux/xarray.h>
+
+#include "lease.h"
+#include "trace.h"
+
+#define GATE_BITS	10
+
+static DEFINE_HASHTABLE(gates, GATE_BITS);
+static DEFINE_SPINLOCK(table_lock);	/* gates, writers */
+static DEFINE_XARRAY(leases);		/* by id; reserved by alloc, stored while published */
+static atomic64_t last_id;
+static atomic64_t nr_leases;
+
+/**
+ * dl_gate_exists() - is there anything to redirect for this inode?
+ * @inode: any inode
+ *
+ * Called for every DAX inode that passes a hooked function, from ftrace: does not trace, lock or
+ * sleep.
+ * Context: preemption disabled.
+ * Return: true if the inode has a gate at this moment.
+ */
+bool notrace dl_gate_exists(const struct inode *inode)
+{
+	struct dl_gate *gate;
+
+	hash_for_each_possible_rcu_notrace(gates, gate, hash, (unsigned long)inode)
+		if (gate->inode == inode)
+			return true;
+	return false;
+}
+
+/**
+ * dl_gate_find() - the gate of an inode
+ * @inode: an inode that the caller keeps alive
+ *
+ * Return: a reference, or NULL if there is no gate.
+ */
+struct dl_gate *dl_gate_find(const struct inode *inode)
+{
+	struct dl_gate *gate;
+
+	rcu_read_lock();
+	hash_for_each_possible_rcu(gates, gate, hash, (unsigned long)inode)
+		if (gate->inode == inode && kref_get_unless_zero(&gate->ref))
+			goto found;
+	gate = NULL;
+found:
+	rcu_read_unlock();
+	return gate;
+}
+
+/**
+ * dl_gate_create() - the gate of an inode, made if need be
+ * @inode: an inode that the caller keeps alive as long as its reference
+ *
+ * Context: process context, may sleep.
+ * Return: a reference, or NULL without memory.
+ */
+struct dl_gate *dl_gate_create(struct inode *inode)
+{
+	struct dl_gate *fresh, *gate;
+
+	gate = dl_gate_find(inode);
+	if (gate)
+		return gate;
+	fresh = kzalloc(sizeof(*fresh), GFP_KERNEL_ACCOUNT);
+	if (!fresh)
+		return NULL;
+	kref_init(&fresh->ref);
+	fresh->inode = inode;
+	spin_lock_init(&fresh->lock);
+	init_waitqueue_head(&fresh->wait);
+	fresh->leases = RB_ROOT_CACHED;
+	INIT_LIST_HEAD(&fresh->ops);
+
+	spin_lock(&table_lock);
+	hash_for_each_possible(gates, gate, hash, (unsigned long)inode)
+		if (gate->inode == inode && kref_get_unless_zero(&gate->ref))
+			goto found;
+	hash_add_rcu(gates, &fresh->hash, (unsigned long)inode);
+	spin_unlock(&table_lock);
+	return fresh;
+found:
+	spin_unlock(&table_lock);
+	kfree(fresh);
+	return gate;
+}
+
+static void gate_free(struct kref *ref)
+{
+	struct dl_gate *gate = container_of(ref, struct dl_gate, ref);
+
+	WARN_ON(!RB_EMPTY_ROOT(&gate->leases.rb_root) || !list_empty(&gate->ops));
+	spin_lock(&table_lock);
+	hash_del_rcu(&gate->hash);
+	spin_unlock(&table_lock);
+	kfree_rcu(gate, rcu);
+}
+
+/**
+ * dl_gate_put() - drop a reference
+ * @gate: the gate, or NULL; the caller still keeps the inode alive
+ */
+void dl_gate_put(struct dl_gate *gate)
+{
+	if (gate)
+		kref_put(&gate->ref, gate_free);
+}
+
+/**
+ * dl_lease_alloc() - a new lease in state ACQUIRING, not yet published
+ * @gate: where it will live; a reference is taken
+ * @file: the file; a reference is taken
+ * @range: pages of the file, not empty
+ *
+ * All that a break of this lease will ever need is allocated here.
+ * Context: process context, may sleep.
+ * Return: the lease with one reference, or ERR_PTR.
+ */
+struct daxlease *dl_lease_alloc(struct dl_gate *gate, struct file *file, struct dl_range range)
+{
+	size_t longs = BITS_TO_LONGS(dl_granule_count(range));
+	struct daxlease *lease;
+	int err;
+
+	lease = kvzalloc(struct_size(lease, bits, 2 * longs), GFP_KERNEL_ACCOUNT);
+	if (!lease)
+		return ERR_PTR(-ENOMEM);
+	lease->id = atomic64_inc_return(&last_id);
+	err = xa_reserve(&leases, lease->id, GFP_KERNEL_ACCOUNT);
+	if (err) {
+		kvfree(lease);
+		return ERR_PTR(err);
+	}
+	kref_init(&lease->ref);
+	kref_get(&gate->ref);
+	lease->gate = gate;
+	lease->file = get_file(file);
+	lease->range = range;
+	lease->node.start = range.first;
+	lease->node.last = range.last;
+	lease->state = DAXLEASE_ACQUIRING;
+	lease->generation = 1;
+	lease->lost = lease->bits;
+	lease->doomed = lease->bits + longs;
+	INIT_LIST_HEAD(&lease->slots);
+	INIT_LIST_HEAD(&lease->attachments);
+	mutex_init(&lease->fence_lock);
+	lease->holder = get_task_pid(current, PIDTYPE_TGID);
+	get_task_comm(lease->comm, current->group_leader);
+	lease->uid = current_uid();
+	atomic64_inc(&nr_leases);
+	return lease;
+}
+
+/**
+ * dl_lease_get() - take a reference
+ * @lease: the lease
+ */
+void dl_lease_get(struct daxlease *lease)
+{
+	kref_get(&lease->ref);
+}
+
+static void lease_free(struct kref *ref)
+{
+	struct daxlease *lease = container_of(ref, struct daxlease, ref);
+	struct dl_slot *slot, *next;
+
+	WARN_ON(!list_empty(&lease->attachments) || lease->brk.busy || lease->brk.id);
+	list_for_each_entry_safe(slot, next, &lease->slots, on_lease) {
+		list_del(&slot->on_lease);
+		dl_slot_fini(slot);
+		if (slot != &lease->slot)
+			kfree(slot);
+	}
+	xa_release(&leases, lease->id);
+	dl_extents_free(&lease->extents);
+	if (lease->mm)
+		mmdrop(lease->mm);
+	put_pid(lease->holder);
+	dl_gate_put(lease->gate);
+	fput(lease->file);	/* after the gate: the file keeps the inode alive */
+	atomic64_dec(&nr_leases);
+	kvfree_rcu(lease, rcu);
+}
+
+/**
+ * dl_lease_put() - drop a reference
+ * @lease: the lease, unpublished if this is the last one
+ *
+ * Context: process context; a hook may do so, the file is closed later.
+ */
+void dl_lease_put(struct daxlease *lease)
+{
+	kref_put(&lease->ref, lease_free);
+}
+
+/**
+ * dl_lease_publish() - let operations on the file see the lease
+ * @lease: in state ACQUIRING
+ *
+ * Context: the inode's i_rwsem held exclusively, so that no operation stands between its check and
+ * its deed.
+ */
+void dl_lease_publish(struct daxlease *lease)
+{
+	struct dl_gate *gate = lease->gate;
+
+	lockdep_assert_held_write(&gate->inode->i_rwsem);
+	spin_lock(&gate->lock);
+	interval_tree_insert(&lease->node, &gate->leases);
+	xa_store(&leases, lease->id, lease, GFP_NOWAIT);	/* reserved: cannot fail */
+	spin_unlock(&gate->lock);
+}
+
+/**
+ * dl_lease_unpublish() - the opposite; the lease is RELEASED
+ * @lease: published, nothing of it mapped any more
+ *
+ * Context: dl_gate.lock held.
+ */
+void dl_lease_unpublish(struct daxlease *lease)
+{
+	struct dl_gate *gate = lease->gate;
+
+	lockdep_assert_held(&gate->lock);
+	dl_lease_set_state(lease, DAXLEASE_RELEASED);
+	interval_tree_remove(&lease->node, &gate->leases);
+	xa_erase(&leases, lease->id);
+	wake_up_all(&gate->wait);
+}
+
+/**
+ * dl_lease_set_state() - one step in the life of a lease
+ * @lease: the lease
+ * @state: next state; a step that is not in the table of state.c is a bug
+ *
+ * Context: dl_gate.lock held.
+ */
+void dl_lease_set_state(struct daxlease *lease, enum daxlease_state state)
+{
+	lockdep_assert_held(&lease->gate->lock);
+	WARN_ON_ONCE(!dl_state_may(lease->state, state));
+	trace_daxlease_state(lease->id, lease->state, state);
+	lease->state = state;
+}
+
+/**
+ * dl_lease_grace() - the grace a break of this lease gives
+ * @lease: the lease
+ *
+ * The longest that anybody who still listens has asked for; nobody listens: none.
+ * Context: dl_gate.lock held.
+ * Return: ns.
+ */
+u64 dl_lease_grace(const struct daxlease *lease)
+{
+	struct dl_slot *slot;
+	u64 grace = 0;
+
+	lockdep_assert_held(&lease->gate->lock);
+	if (lease->implicit && !lease->may_grace)
+		return 0;
+	list_for_each_entry(slot, &lease->slots, on_lease)
+		if (dl_slot_live(slot))
+			grace = max(grace, slot->grace);
+	return grace;
+}
+
+/**
+ * dl_lease_post() - tell everybody who listens
+ * @lease: the lease
+ * @note: what happened
+ *
+ * Context: dl_gate.lock held.
+ */
+void dl_lease_post(struct daxlease *lease, const struct dl_note *note)
+{
+	struct dl_slot *slot;
+
+	lockdep_assert_held(&lease->gate->lock);
+	trace_daxlease_event(lease->id, note->bits, note->flags, note->break_id);
+	list_for_each_entry(slot, &lease->slots, on_lease)
+		dl_slot_post(slot, note);
+}
+
+/**
+ * dl_lease_add_slot() - add a listener
+ * @lease: the lease
+ * @slot: initialised; kmalloc()ed or the lease's own; belongs to the lease from now on
+ *
+ * Listeners that have left are swept out, so that coming and going does not pile up memory.
+ * Context: process context; takes dl_gate.lock.
+ */
+void dl_lease_add_slot(struct daxlease *lease, struct dl_slot *slot)
+{
+	struct dl_slot *old, *next;
+	LIST_HEAD(gone);
+
+	spin_lock(&lease->gate->lock);
+	list_for_each_entry_safe(old, next, &lease->slots, on_lease)
+		if (old != &lease->slot && !dl_slot_live(old))
+			list_move(&old->on_lease, &gone);
+	list_add_tail(&slot->on_lease, &lease->slots);
+	spin_unlock(&lease->gate->lock);
+	list_for_each_entry_safe(old, next, &gone, on_lease) {
+		list_del_init(&old->on_lease);
+		dl_slot_fini(old);
+		kfree(old);
+	}
+}
+
+/**
+ * dl_lease_listens() - does a queue have a slot on a lease?
+ * @lease: the lease
+ * @queue: the queue
+ *
+ * Context: takes dl_gate.lock.
+ * Return: true if so.
+ */
+bool dl_lease_listens(struct daxlease *lease, const struct dl_queue *queue)
+{
+	struct dl_slot *slot;
+	bool found = false;
+
+	spin_lock(&lease->gate->lock);
+	list_for_each_entry(slot, &lease->slots, on_lease)
+		found |= slot->queue == queue;
+	spin_unlock(&lease->gate->lock);
+	return found;
+}
+
+static struct daxlease *get_found(struct daxlease *lease)
+{
+	return lease && kref_get_unless_zero(&lease->ref) ? lease : NULL;
+}
+
+/**
+ * dl_lease_find() - a published lease by its id
+ * @id: the id
+ *
+ * Return: a reference, or NULL.
+ */
+struct daxlease *dl_lease_find(u64 id)
+{
+	struct daxlease *lease;
+
+	rcu_read_lock();
+	lease = get_found(xa_load(&leases, id));
+	rcu_read_unlock();
+	return lease;
+}
+
+/**
+ * dl_lease_next() - walk all published leases in the order of their ids
+ * @lease: the previous one, its reference is given up; NULL to begin
+ *
+ * Return: the next lease with a reference, or NULL.
+ */
+struct daxlease *dl_lease_next(struct daxlease *lease)
+{
+	unsigned long id = lease ? lease->id : 0;
+	struct daxlease *next, *found;
+
+	if (lease)
+		dl_lease_put(lease);
+	rcu_read_lock();
+	do {
+		next = xa_find_after(&leases, &id, ULONG_MAX, XA_PRESENT);
+		found = get_found(next);
+	} while (next && !found);
+	rcu_read_unlock();
+	return found;
+}
+
+/**
+ * dl_lease_count() - number of leases in existence, whatever their state
+ *
+ * Return: the number at this moment.
+ */
+u64 dl_lease_count(void)
+{
+	return atomic64_read(&nr_leases);
+}

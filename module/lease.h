@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * lease: the two objects everything else is about, their lifetime and their locks.
+ *
+ * A dl_gate is the meeting point of one inode: the leases that live there, the operations under
+ * way, who waits. It exists while any of those does; each of them keeps the inode alive (a lease by
+ * its file, an operation by its caller), so the inode pointer of a gate never dangles. Gates are
+ * found by inode in an RCU hash.
+ *
+ * A struct daxlease is one lease. References: the owner (context or consumer) has one, queued
+ * deadline work has one, transient users take their own. The lease keeps its file, its gate and no
+ * page.
+ *
+ * Lock order, outermost first; "fs" are the locks a hook may be called with:
+ *
+ *	fs (sb_writers > i_rwsem > invalidate_lock, mmap_lock, DAX entry)
+ *	  daxlease.fence_lock	(mutex; memalloc_noio scope, see dl_fence_lock())
+ *	    locks of a consumer (VFIO: mirror lock > IOMMU driver)
+ *	    dl_gate.lock	(spinlock)
+ *	      dl_queue.lock	(spinlock)
+ *	      table locks	(lease.c: spinlock of the hash of gates, xa_lock of the leases)
+ */
+#ifndef _DAXLEASE_LEASE_H
+#define _DAXLEASE_LEASE_H
+
+#include <linux/fs.h>
+#include <linux/interval_tree.h>
+#include <linux/kref.h>
+#include <linux/mutex.h>
+#include <linux/sched/mm.h>
+#include <linux/spinlock.h>
+#include <linux/wait.h>
+#include <linux/workqueue.h>
+
+#include "event.h"
+#include "extent.h"
+#include "range.h"
+#include "state.h"
+
+struct dl_gate {
+	struct hlist_node hash;		/* table lock; read under RCU */
+	struct rcu_head rcu;
+	struct kref ref;
+	struct inode *inode;		/* not referenced: see above */
+	spinlock_t lock;
+	wait_queue_head_t wait;		/* anything below has changed */
+	struct rb_root_cached leases;	/* daxlease.node by file page; lock */
+	struct list_head ops;		/* dl_op.on_gate, innermost last; lock */
+	const void *spinner; /* last task sent to sleep by the gate hook; compared only */
+	u64 spinner_break;
+};
+
+/* One taking-back; embedded in its lease, open while id is not 0. All under dl_gate.lock. */
+struct dl_break {
+	u64 id;				/* never reused; last_id remembers the previous one */
+	u64 last_id;
+	u64 started;			/* ns, CLOCK_MONOTONIC */
+	u64 deadline;
+	u32 reason;			/* enum daxlease_reason */
+	u32 flags;			/* enum daxlease_event_flags */
+	bool cleared_at_fence; /* no recorded operation bars the range: CLEARED comes with FENCED */
+	struct dl_range hit;		/* what the operations change, clipped to the lease */
+	struct dl_range lost;		/* granules lost by it, their span */
+	struct pid *breaker;		/* referenced while open */
+	char comm[TASK_COMM_LEN];
+	struct page *busy; /* one DAX page of the lease that a filesystem sleeps on; referenced */
+	struct delayed_work work;	/* deadline; queued work holds a lease reference */
+	u64 complained;			/* last message about an unconfirmed fence */
+};
+
+struct daxlease {
+	struct kref ref;
+	struct rcu_head rcu;
+	struct interval_tree_node
+		node; /* in dl_gate.leases while published; start, last: file pages */
+	struct dl_gate *gate;		/* referenced */
+	struct file *file;		/* referenced */
+	u64 id;
+
+	/* Constant once published */
+	struct dl_range range;		/* pages of the file */
+	bool write;
+	bool implicit;
+	struct mm_struct *mm;		/* implicit: mmgrab()bed identity of the mapping process */
+	bool may_grace; /* implicit: passed the owner rule, so a watcher may give it a grace */
+	struct pid *holder;		/* who acquired it, for tables */
+	char comm[TASK_COMM_LEN];
+	kuid_t uid;
+	u64 grace_limit;		/* ns: the most that this holder may ask for */
+	struct dl_extents extents;	/* complete once ACTIVE */
+
+	/* dl_gate.lock */
+	enum daxlease_state state;
+	bool dead;			/* an operation came while ACQUIRING */
+	bool releasing;			/* the fence under way ends in RELEASED */
+	u64 generation;
+	unsigned long *lost;		/* by granule: fenced, not re-armed */
+	unsigned long *doomed;		/* by granule: to be fenced by the open break */
+	u64 granules_lost;
+	struct list_head slots;		/* dl_slot.on_lease */
+	struct dl_break brk;
+
+	struct mutex fence_lock;	/* serialises fences with attach and detach */
+	struct list_head attachments;	/* fence_lock */
+
+	struct dl_slot slot;		/* explicit: the owner's */
+	unsigned long bits[];		/* lost, then doomed */
+};
+
+struct dl_gate *dl_gate_find(const struct inode *inode);
+bool dl_gate_exists(const struct inode *inode);
+struct dl_gate *dl_gate_create(struct inode *inode);
+void dl_gate_put(struct dl_gate *gate);
+
+struct daxlease *dl_lease_alloc(struct dl_gate *gate, struct file *file, struct dl_range range);
+void dl_lease_get(struct daxlease *lease);
+void dl_lease_put(struct daxlease *lease);
+void dl_lease_publish(struct daxlease *lease);
+void dl_lease_unpublish(struct daxlease *lease);
+void dl_lease_set_state(struct daxlease *lease, enum daxlease_state state);
+u64 dl_lease_grace(const struct daxlease *lease);
+void dl_lease_post(struct daxlease *lease, const struct dl_note *note);
+void dl_lease_add_slot(struct daxlease *lease, struct dl_slot *slot);
+bool dl_lease_listens(struct daxlease *lease, const struct dl_queue *queue);
+struct daxlease *dl_lease_find(u64 id);
+struct daxlease *dl_lease_next(struct daxlease *lease);
+u64 dl_lease_count(void);
+
+/** dl_gate_first() - first lease of a gate that overlaps a range; dl_gate.lock held */
+static inline struct daxlease *dl_gate_first(struct dl_gate *gate, struct dl_range r)
+{
+	struct interval_tree_node *n;
+
+	lockdep_assert_held(&gate->lock);
+	if (dl_range_empty(r))
+		return NULL;
+	n = interval_tree_iter_first(&gate->leases, r.first, r.last);
+	return n ? container_of(n, struct daxlease, node) : NULL;
+}
+
+/** dl_gate_next() - next lease that overlaps a range; dl_gate.lock held */
+static inline struct daxlease *dl_gate_next(struct daxlease *lease, struct dl_range r)
+{
+	struct interval_tree_node *n = interval_tree_iter_next(&lease->node, r.first, r.last);
+
+	return n ? container_of(n, struct daxlease, node) : NULL;
+}
+
+#define dl_gate_for_each(lease, gate, range) \
+	for (lease = dl_gate_first(gate, range); lease; lease = dl_gate_next(lease, range))
+
+/** dl_fence_lock() - enter the fence scope of a lease: no reclaim that does I/O from here */
+static inline unsigned int dl_fence_lock(struct daxlease *lease)
+{
+	unsigned int noio = memalloc_noio_save();
+
+	mutex_lock(&lease->fence_lock);
+	return noio;
+}
+
+/** dl_fence_unlock() - leave it; @noio is what dl_fence_lock() returned */
+static inline void dl_fence_unlock(struct daxlease *lease, unsigned int noio)
+{
+	mutex_unlock(&lease->fence_lock);
+	memalloc_noio_restore(noio);
+}
+
+#endif /* _DAXLEASE_LEASE_H */

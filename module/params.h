@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* params: module parameters (main.c), read at each use. */
+#ifndef _DAXLEASE_PARAMS_H
+#define _DAXLEASE_PARAMS_H
+
+#include <linux/types.h>
+
+u64 dl_grace_default(void);
+u64 dl_grace_max(void);
+u64 dl_leases_max(void);
+
+#endif /* _DAXLEASE_PARAMS_H */

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * redirect: send calls of a kernel function to ours, with ftrace. Knows no lease.
+ *
+ * The thunk runs at the entry of the function, with preemption disabled. It leaves the call alone
+ * unless ->want says otherwise, and always when the caller is ->original, the one noinline function
+ * of ours through which the replacement calls the real thing. That call must not be a tail call:
+ * the caller's address would be somebody else's and the redirect would catch its own call for ever.
+ *
+ * A symbol that is not exported is found by a short-lived kprobe and may only be called by
+ * static_call(): an indirect call would trip over sealed ENDBR instructions.
+ */
+#ifndef _DAXLEASE_REDIRECT_H
+#define _DAXLEASE_REDIRECT_H
+
+#include <linux/ftrace.h>
+
+struct dl_redirect {
+	const char *name;		/* the kernel's function */
+	void *replacement;		/* same signature */
+	void *original;			/* our only caller of the real one */
+	bool (*want)(struct ftrace_regs *regs);	/* notrace; must not sleep, lock or be traced */
+	bool optional;			/* another user of ftrace may own it: go on without */
+
+	bool armed;
+	unsigned long original_start;
+	unsigned long original_size;
+	struct ftrace_ops ops;
+};
+
+unsigned long dl_symbol(const char *name);
+int dl_redirect_arm(struct dl_redirect *r);
+int dl_redirect_disarm(struct dl_redirect *r);
+
+#endif /* _DAXLEASE_REDIRECT_H */

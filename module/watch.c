@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: GPL-2.0
+#include <linux/mutex.h>
+#include <linux/sched/mm.h>
+#include <linux/slab.h>
+
+#include "watch.h"
+
+struct watch {
+	struct list_head list;		/* watches; watch_lock */
+	struct dl_queue *queue;		/* referenced */
+	struct mm_struct *mm;		/* mmgrab()bed: an identity, its memory is not kept */
+	u64 grace;			/* ns */
+};
+
+static LIST_HEAD(watches);
+static DEFINE_MUTEX(watch_lock);
+
+static int add_slot(struct daxlease *lease, const struct watch *w)
+{
+	struct dl_slot *slot = kzalloc(sizeof(*slot), GFP_KERNEL_ACCOUNT);
+
+	if (!slot)
+		return -ENOMEM;
+	dl_slot_init(slot, w->queue, lease->id, 0, w->grace);
+	dl_lease_add_slot(lease, slot);
+	return 0;
+}
+
+static struct watch *find(const struct dl_queue *queue, const struct mm_struct *mm)
+{
+	struct watch *w;
+
+	lockdep_assert_held(&watch_lock);
+	list_for_each_entry(w, &watches, list)
+		if (w->queue == queue && w->mm == mm)
+			return w;
+	return NULL;
+}
+
+/**
+ * dl_watch_add() - listen to the implicit leases of an address space
+ * @queue: where events go; a reference is taken
+ * @mm: the address space; its identity is kept
+ * @grace: ns that these leases give from now on
+ *
+ * A second watch of the same queue and address space is refused, so that slots do not pile up.
+ * Context: process context, may sleep.
+ * Return: 0, -EEXIST or -ENOMEM (then leases that exist may have the grace already; closing the
+ * context ends it).
+ */
+int dl_watch_add(struct dl_queue *queue, struct mm_struct *mm, u64 grace)
+{
+	struct daxlease *lease = NULL;
+	struct watch *w;
+	int err = 0;
+
+	w = kzalloc(sizeof(*w), GFP_KERNEL_ACCOUNT);
+	if (!w)
+		return -ENOMEM;
+	mutex_lock(&watch_lock);
+	if (find(queue, mm)) {
+		mutex_unlock(&watch_lock);
+		kfree(w);
+		return -EEXIST;
+	}
+	kref_get(&queue->ref);
+	mmgrab(mm);
+	w->queue = queue;
+	w->mm = mm;
+	w->grace = grace;
+	list_add_tail(&w->list, &watches);
+	while ((lease = dl_lease_next(lease)))
+		if (lease->implicit && lease->mm == mm)
+			err = add_slot(lease, w) ?: err;
+	mutex_unlock(&watch_lock);
+	return err;
+}
+
+/**
+ * dl_watch_remove_all() - a context closes
+ * @queue: its queue, closed before: the slots that leases still have are dead
+ */
+void dl_watch_remove_all(struct dl_queue *queue)
+{
+	struct watch *w, *next;
+
+	mutex_lock(&watch_lock);
+	list_for_each_entry_safe(w, next, &watches, list) {
+		if (w->queue != queue)
+			continue;
+		list_del(&w->list);
+		mmdrop(w->mm);
+		dl_queue_put(w->queue);
+		kfree(w);
+	}
+	mutex_unlock(&watch_lock);
+}
+
+/**
+ * dl_watch_covers() - may this context act for leases of an address space?
+ * @queue: the context's
+ * @mm: the address space
+ *
+ * Return: true if it watches it.
+ */
+bool dl_watch_covers(struct dl_queue *queue, const struct mm_struct *mm)
+{
+	bool covered;
+
+	mutex_lock(&watch_lock);
+	covered = find(queue, mm);
+	mutex_unlock(&watch_lock);
+	return covered;
+}
+
+/**
+ * dl_watch_adopt() - give a new implicit lease its listeners
+ * @lease: published, not yet ACTIVE
+ *
+ * Context: process context, may sleep.
+ * Return: 0 or -ENOMEM.
+ */
+int dl_watch_adopt(struct daxlease *lease)
+{
+	struct watch *w;
+	int err = 0;
+
+	mutex_lock(&watch_lock);
+	list_for_each_entry(w, &watches, list)
+		if (w->mm == lease->mm && !dl_lease_listens(lease, w->queue))
+			err = add_slot(lease, w) ?: err;
+	mutex_unlock(&watch_lock);
+	return err;
+}
