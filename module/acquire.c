@@ -327,7 +327,7 @@ struct daxlease *daxlease_acquire_vma(unsigned long addr, size_t length, unsigne
 	vma = find_vma(current->mm, addr);
 	if (!vma || vma->vm_start > addr || addr + length < addr || addr + length > vma->vm_end)
 		err = -EFAULT;
-	else if (!vma_is_fsdax(vma) || !(vma->vm_flags & VM_SHARED))
+	else if (!vma_is_fsdax(vma) || !(vma->vm_flags & VM_MAYSHARE))
 		err = -EOPNOTSUPP;
 	if (!err) {
 		req.file = get_file(vma->vm_file);

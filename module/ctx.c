@@ -18,6 +18,7 @@ struct dl_ctx *dl_ctx_alloc(void)
 	if (!ctx)
 		return NULL;
 	xa_init(&ctx->leases);
+	mutex_init(&ctx->read_lock);
 	ctx->queue = dl_queue_alloc();
 	if (!ctx->queue) {
 		kfree(ctx);

@@ -9,6 +9,7 @@
 #ifndef _DAXLEASE_CTX_H
 #define _DAXLEASE_CTX_H
 
+#include <linux/mutex.h>
 #include <linux/xarray.h>
 
 #include "lease.h"
@@ -18,6 +19,7 @@ struct seq_file;
 struct dl_ctx {
 	struct xarray leases;		/* struct daxlease by id; its own lock */
 	struct dl_queue *queue;		/* referenced */
+	struct mutex read_lock;		/* one reader at a time, so that no record is read twice */
 };
 
 struct dl_ctx *dl_ctx_alloc(void);

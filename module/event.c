@@ -78,13 +78,14 @@ bool dl_queue_ready(struct dl_queue *queue)
 }
 
 /**
- * dl_queue_pop() - take the oldest record
+ * dl_queue_peek() - look at the oldest record
  * @queue: the queue
  * @ev: filled; the breaker as seen from the pid namespace of the caller
+ * @posts: filled for dl_queue_consume()
  *
  * Return: false if there is none.
  */
-bool dl_queue_pop(struct dl_queue *queue, struct daxlease_event *ev)
+bool dl_queue_peek(struct dl_queue *queue, struct daxlease_event *ev, u64 *posts)
 {
 	struct dl_slot *slot;
 
@@ -95,10 +96,27 @@ bool dl_queue_pop(struct dl_queue *queue, struct daxlease_event *ev)
 		ev->pid = pid_nr_ns(slot->breaker, task_active_pid_ns(current));
 		if (!ev->pid)
 			memset(ev->comm, 0, sizeof(ev->comm));
-		forget(slot);
+		*posts = slot->posts;
 	}
 	spin_unlock(&queue->lock);
 	return slot;
+}
+
+/**
+ * dl_queue_consume() - the oldest record has reached its reader
+ * @queue: the queue
+ * @id: lease id of the record
+ * @posts: as dl_queue_peek() said; if more was added since, the record stays and is read again
+ */
+void dl_queue_consume(struct dl_queue *queue, u64 id, u64 posts)
+{
+	struct dl_slot *slot;
+
+	spin_lock(&queue->lock);
+	slot = list_first_entry_or_null(&queue->pending, struct dl_slot, pending);
+	if (slot && slot->id == id && slot->posts == posts)
+		forget(slot);
+	spin_unlock(&queue->lock);
 }
 
 /**
@@ -170,6 +188,7 @@ void dl_slot_post(struct dl_slot *slot, const struct dl_note *note)
 		};
 		list_add_tail(&slot->pending, &queue->pending);
 	}
+	slot->posts++;
 	ev->bits |= note->bits;
 	ev->flags |= note->flags;
 	ev->reason = note->reason;

@@ -52,13 +52,15 @@ struct dl_slot {
 	u64 id;
 	u64 cookie;
 	struct daxlease_event ev;	/* bits == 0: nothing pending; queue lock */
+	u64 posts;			/* counts additions to ev; queue lock */
 	struct pid *breaker;		/* referenced while ev.bits; queue lock */
 };
 
 struct dl_queue *dl_queue_alloc(void);
 void dl_queue_close(struct dl_queue *queue);
 void dl_queue_put(struct dl_queue *queue);
-bool dl_queue_pop(struct dl_queue *queue, struct daxlease_event *ev);
+bool dl_queue_peek(struct dl_queue *queue, struct daxlease_event *ev, u64 *posts);
+void dl_queue_consume(struct dl_queue *queue, u64 id, u64 posts);
 bool dl_queue_ready(struct dl_queue *queue);
 
 void dl_slot_init(struct dl_slot *slot, struct dl_queue *queue, u64 id, u64 cookie, u64 grace);

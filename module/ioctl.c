@@ -358,31 +358,43 @@ static int dl_release(struct inode *inode, struct file *filp)
 	return 0;
 }
 
+/* As many records as are there and fit; a record that cannot be copied stays. */
+static ssize_t read_records(struct dl_ctx *ctx, char __user *buf, size_t count)
+{
+	struct daxlease_event ev;
+	size_t done = 0;
+	u64 posts;
+
+	while (count - done >= sizeof(ev) && dl_queue_peek(ctx->queue, &ev, &posts)) {
+		if (copy_to_user(buf + done, &ev, sizeof(ev)))
+			return done ?: -EFAULT;
+		dl_queue_consume(ctx->queue, ev.id, posts);
+		done += sizeof(ev);
+	}
+	return done;
+}
+
 static ssize_t dl_read(struct file *filp, char __user *buf, size_t count, loff_t *pos)
 {
 	struct dl_ctx *ctx = filp->private_data;
-	struct daxlease_event ev;
-	size_t done = 0;
+	ssize_t ret;
 	int err;
 
-	if (count < sizeof(ev))
+	if (count < sizeof(struct daxlease_event))
 		return -EINVAL;
-	while (count - done >= sizeof(ev)) {
-		if (dl_queue_pop(ctx->queue, &ev)) {
-			if (copy_to_user(buf + done, &ev, sizeof(ev)))
-				return done ?: -EFAULT;
-			done += sizeof(ev);
-			continue;
-		}
-		if (done)
-			break;
+	for (;;) {
+		if (mutex_lock_interruptible(&ctx->read_lock))
+			return -ERESTARTSYS;
+		ret = read_records(ctx, buf, count);
+		mutex_unlock(&ctx->read_lock);
+		if (ret)
+			return ret;
 		if (filp->f_flags & O_NONBLOCK)
 			return -EAGAIN;
 		err = wait_event_interruptible(ctx->queue->wait, dl_queue_ready(ctx->queue));
 		if (err)
 			return err;
 	}
-	return done;
 }
 
 static __poll_t dl_poll(struct file *filp, poll_table *wait)

@@ -40,13 +40,13 @@ void dl_window_close(struct dl_window *w)
 	w->ours = false;
 }
 
-/* Is @addr page @pgoff of the file, in a shared mapping? */
+/* Is @addr page @pgoff of the file, in a shared mapping? VM_SHARED is unset with a read-only descriptor. */
 static bool vma_proves(const struct dl_window *w, unsigned long addr, u64 pgoff)
 {
 	struct vm_area_struct *vma = find_vma(current->mm, addr);
 
 	mmap_assert_locked(current->mm);
-	return vma && vma->vm_start <= addr && (vma->vm_flags & VM_SHARED) &&
+	return vma && vma->vm_start <= addr && (vma->vm_flags & VM_MAYSHARE) &&
 	       vma->vm_file && vma->vm_file->f_mapping == w->file->f_mapping &&
 	       linear_page_index(vma, addr) == pgoff;
 }

@@ -9,10 +9,10 @@
 
 /* Until they are found, and for ever if they are not: refuse. */
 
-/** dl_no_security_file_lock() - stands in for security_file_lock() */
+/** dl_no_security_file_lock() - stands in for security_file_lock(), which may not exist */
 int dl_no_security_file_lock(struct file *file, unsigned int cmd)
 {
-	return -EOPNOTSUPP;
+	return IS_ENABLED(CONFIG_SECURITY) ? -EOPNOTSUPP : 0;
 }
 
 /** dl_no_pidfd_pid() - stands in for pidfd_pid() */

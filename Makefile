@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: GPL-2.0
+#
+# The verbs of the project. `make help` lists them.
+#
+# Kernel modules are built in build/RELEASE/, never in the source tree, so that several kernels can be
+# built for side by side:  make modules KDIR=/path/to/kernel/build
+
+KDIR ?= $(lastword $(shell ls -d /usr/src/linux-headers-6.12*-amd64 2>/dev/null | sort -V))
+REL = $(shell $(MAKE) -s --no-print-directory -C $(KDIR) kernelrelease)
+OUT = $(CURDIR)/build/$(REL)
+NPROC := $(shell nproc)
+
+.PHONY: all deps modules userspace tests demo check check-now demo-now clean help
+all: modules userspace
+
+help:
+	@echo "make demo       install what is needed, build, show the module at work in a virtual machine"
+	@echo "make check      install what is needed, build, run every test; last line: the verdict"
+	@echo "make            build modules and user space (make deps installs what that needs)"
+	@echo "make modules    daxlease.ko and the vfio_iommu_type1 drop-in, in build/RELEASE/"
+	@echo "                KDIR=DIR: for another kernel than the newest linux-headers-6.12"
+	@echo "make userspace  libdaxlease and daxlease, in build/userspace/"
+	@echo "make clean      remove build/"
+
+deps:
+	@tests/deps
+
+modules:
+	@test -n "$(KDIR)" || { echo "no kernel headers: run make deps, or set KDIR"; exit 1; }
+	@mkdir -p $(OUT)/core
+	@cp -ru Kbuild module uapi $(OUT)/core/
+	$(MAKE) -C $(KDIR) M=$(OUT)/core W=1 modules
+	@cp $(OUT)/core/daxlease.ko $(OUT)/core/Module.symvers $(OUT)/
+	module/vfio_type1/build KDIR=$(KDIR) OUT=$(OUT)/vfio_type1 SYMVERS=$(OUT)/Module.symvers
+	@cp $(OUT)/vfio_type1/vfio_iommu_type1.ko $(OUT)/
+
+userspace:
+	$(MAKE) -C userspace O=$(CURDIR)/build/userspace
+
+tests:
+	$(MAKE) -C tests/vm O=$(CURDIR)/build/tests
+
+# What a person types: a second make, so that KDIR is looked for after the headers have come.
+demo: deps
+	@$(MAKE) --no-print-directory demo-now
+
+check: deps
+	@$(MAKE) --no-print-directory check-now
+
+demo-now: all tests
+	@tests/vm/run --demo
+
+check-now: all tests
+	@tests/check
+
+clean:
+	rm -rf build

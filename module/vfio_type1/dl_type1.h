@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * daxlease in VFIO type1: what type1.cocci calls from vfio_iommu_type1.c, and what dl_dma.c calls
+ * from dl_mirror.c.
+ */
+#ifndef DL_TYPE1_H
+#define DL_TYPE1_H
+
+#include <linux/list.h>
+#include <linux/mutex.h>
+#include <linux/refcount.h>
+#include <linux/types.h>
+
+struct dl_dma;
+struct iommu_domain;
+struct iommu_group;
+
+#define VFIO_DAXLEASE	0x4458	/* VFIO_CHECK_EXTENSION: 1, this is the driver with leases */
+
+/**
+ * struct dl_container - daxlease's part of a struct vfio_iommu
+ * @lock: the mirror lock, taken by dl_lock() only. Guards @domains, @leased and, of each
+ *	leased mapping, what is mapped
+ * @domains: struct dl_domain; changed under iommu->lock and @lock, read under either
+ * @leased: mappings that are (being) mapped from a lease
+ * @users: one for the struct vfio_iommu, one for each struct dl_dma
+ * @iommu_lock: iommu->lock
+ * @iommu: the struct vfio_iommu, freed with the last user
+ */
+struct dl_container {
+	struct mutex lock;		/* the mirror lock */
+	struct list_head domains;
+	unsigned long leased;
+	refcount_t users;
+	struct mutex *iommu_lock;	/* of stock */
+	void *iommu;
+};
+
+/**
+ * struct dl_domain - daxlease's part of a struct vfio_domain
+ * @node: in &dl_container.domains
+ * @domain: the IOMMU domain
+ */
+struct dl_domain {
+	struct list_head node;
+	struct iommu_domain *domain;
+};
+
+void dl_container_init(struct dl_container *c, struct mutex *iommu_lock, void *iommu);
+void dl_container_put(struct dl_container *c);
+bool dl_container_leased(struct dl_container *c);
+unsigned int dl_lock(struct dl_container *c);
+void dl_unlock(struct dl_container *c, unsigned int noio);
+
+int dl_attach_group(struct dl_container *c, struct iommu_domain *domain,
+		    struct iommu_group *group);
+void dl_detach_group(struct dl_container *c, struct iommu_domain *domain,
+		     struct iommu_group *group);
+void dl_domain_add(struct dl_container *c, struct dl_domain *dd, struct iommu_domain *domain);
+void dl_domain_del(struct dl_container *c, struct dl_domain *dd);
+int dl_domains_fit(struct dl_container *c);
+
+int dl_map_begin(struct dl_container *c, struct dl_dma **dlp, dma_addr_t iova, unsigned long vaddr,
+		 size_t size, int prot);
+int dl_dma_map(struct dl_dma *dl, bool small_pages);
+void dl_dma_free(struct dl_dma *dl);
+
+static inline bool dl_dma_no_pin(const struct dl_dma *dl)
+{
+	return dl;
+}
+
+#endif /* DL_TYPE1_H */

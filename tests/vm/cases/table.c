@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: GPL-2.0
+/* All tables of cases, in the order they run (those for the stock type1 always come first) */
+#include "harness.h"
+
+extern const struct testcase selftest_cases[], stock_cases[], tools_cases[], abi_cases[],
+	hold_cases[], break_cases[], refuse_cases[], race_cases[], unload_cases[];
+
+const struct testcase *const case_tables[] = {
+	stock_cases,
+	tools_cases,
+	abi_cases,
+	hold_cases,
+	break_cases,
+	race_cases,
+	refuse_cases,
+	unload_cases,
+	selftest_cases,
+	NULL
+};

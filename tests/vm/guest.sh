@@ -1,0 +1,65 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# First program of the test guest: loads drivers, makes /mnt/dax on the NVDIMM, gives the edu device to
+# vfio-pci, runs the command it was given, and powers off. Started by tests/vm/boot; not for a host.
+# From the environment: DAXLEASE_FS (ext4, xfs), DAXLEASE_KERNEL, DAXLEASE_MODULES (root of lib/modules).
+set -u
+export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C
+[ "$$" = 1 ] || { echo "guest.sh: only as the first program of a guest" >&2; exit 2; }
+off() { sync; echo "guest: off"; busybox poweroff -f; }
+trap off EXIT
+
+mount -t tmpfs t /run
+mount -t debugfs d /sys/kernel/debug
+mount -t tracefs t /sys/kernel/tracing 2>/dev/null
+mkdir -p /dev/virtio-ports /dev/pts
+mount -t devpts d /dev/pts
+for p in /sys/class/virtio-ports/*; do
+	name=$(cat "$p/name" 2>/dev/null)
+	[ -z "$name" ] || ln -sf "../${p##*/}" "/dev/virtio-ports/$name"
+done
+export DAXLEASE_RESULTS=/dev/virtio-ports/org.daxlease.results
+
+# Without -C /dev/null a modprobe override of the distribution's ndctl package hides libnvdimm.
+load()
+{
+	modprobe -C /dev/null ${DAXLEASE_MODULES:+-d "$DAXLEASE_MODULES"} "$@"
+}
+fail()
+{
+	printf 'boot\tFAIL\t%s\n' "$*" >"$DAXLEASE_RESULTS"
+	echo "guest: $*" >&2
+	exit 1
+}
+
+sysctl -qw kernel.printk_ratelimit=0 kernel.hung_task_timeout_secs=30 kernel.hung_task_warnings=-1
+for m in crc32c_generic libnvdimm nfit nd_btt nd_pmem "$DAXLEASE_FS" vfio vfio-pci; do
+	load "$m" || fail "modprobe $m"
+done
+[ -e /dev/pmem0 ] || udevadm settle 2>/dev/null
+ndctl create-namespace -f -e namespace0.0 -m fsdax --map=mem >/run/ndctl 2>&1 ||
+	fail "ndctl: $(tr '\n' ' ' </run/ndctl)"
+
+# Small, because some cases fill it up. Whole 2 MiB extents: a file's first block lands on a 2 MiB boundary of the medium.
+case $DAXLEASE_FS in
+ext4) mkfs.ext4 -q -b 4096 -E stride=512,stripe_width=512 /dev/pmem0 400M ;;
+xfs) mkfs.xfs -q -f -d su=2m,sw=1,size=400m,agcount=2 -l size=64m /dev/pmem0 ;;
+esac >/run/mkfs 2>&1 || fail "mkfs: $(tr '\n' ' ' </run/mkfs)"
+mkdir -p /mnt/dax
+mount -t "$DAXLEASE_FS" -o dax=always /dev/pmem0 /mnt/dax || fail "mount of $DAXLEASE_FS"
+# No reserve: a file that fills the filesystem has to get every block.
+case $DAXLEASE_FS in
+ext4) echo 0 >/sys/fs/ext4/pmem0/reserved_clusters ;;
+xfs) xfs_io -x -c 'resblks 0' /mnt/dax >/dev/null ;;
+esac
+
+for d in /sys/bus/pci/devices/*; do
+	[ "$(cat "$d/vendor" "$d/device")" = $'0x1234\n0x11e8' ] || continue
+	echo vfio-pci >"$d/driver_override"
+	echo "${d##*/}" >/sys/bus/pci/drivers_probe
+	[ -e "$d/driver" ] || fail "edu was not bound to vfio-pci"
+done
+
+read -r up _ </proc/uptime
+printf 'boot\tok\t%s\t%s\n' "$up" "$(uname -r)" >"$DAXLEASE_RESULTS"
+"$@"

@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: GPL-2.0
+#include "checks.h"
+#include "harness.h"
+#include "kmsg.h"
+#include "report.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/pidfd.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define EXCERPT_LINES	40
+#define LEASES		"/sys/kernel/debug/daxlease/leases"
+#define KMEMLEAK	"/sys/kernel/debug/kmemleak"
+
+const char *check_kmsg(int kmsg, const char *name)
+{
+	static char first[1024];
+	char text[1024];
+	int ret, shown = 0;
+
+	first[0] = 0;
+	while ((ret = kmsg_next(kmsg, text, sizeof(text))) == 1 || ret == -EPIPE) {
+		if (ret == -EPIPE)
+			snprintf(text, sizeof(text), "BUG: records of the kernel log were lost");
+		if (!first[0] && kmsg_is_report(text))
+			snprintf(first, sizeof(first), "kernel log: %.900s", text);
+		if (first[0] && shown++ < EXCERPT_LINES)
+			report("detail", "%s\t%s", name, *text ? text : " ");
+	}
+	return first[0] ? first : NULL;
+}
+
+static bool leases_left(char *text, size_t size)
+{
+	char table[65536];
+
+	if (read_text(LEASES, table, sizeof(table)) < 0)
+		return false;
+	for (char *save, *l = strtok_r(table, "\n", &save); l; l = strtok_r(NULL, "\n", &save)) {
+		if (*l != '#') {
+			snprintf(text, size, "%s", l);
+			return true;
+		}
+	}
+	return false;
+}
+
+const char *check_leases(const char *name)
+{
+	static char reason[600];
+	int64_t end = now_ns() + 2000000000LL;
+	char text[512];
+
+	/* The table cannot be polled, and a last put may come from a work queue */
+	while (leases_left(text, sizeof(text))) {
+		if (now_ns() > end) {
+			report("detail", "%s\t%s", name, text);
+			snprintf(reason, sizeof(reason), "a lease is left: %s", text);
+			return reason;
+		}
+		usleep(20000);
+	}
+	return NULL;
+}
+
+/*
+ * Reports of kmemleak are blocks that begin with "unreferenced object". One is ours if its trace names
+ * @module; with @module NULL, if it has an address of a module that is not there any more.
+ */
+static bool kmemleak_ours(const char *name, const char *const *modules)
+{
+	char block[8192] = "", l[512];
+	bool ours = false, any = false, more = true;
+	FILE *f;
+
+	if (write_text(KMEMLEAK, "scan") || write_text(KMEMLEAK, "scan"))
+		return false;
+	f = fopen(KMEMLEAK, "re");
+	if (!f)
+		return false;
+	while (more) {
+		more = fgets(l, sizeof(l), f);
+		if (!more || !strncmp(l, "unreferenced", 12)) {
+			if (ours)
+				for (char *save, *p = strtok_r(block, "\n", &save); p; p = strtok_r(NULL, "\n", &save))
+					report("detail", "%s\t%s", name, p);
+			any |= ours;
+			ours = false;
+			block[0] = 0;
+		}
+		if (!more)
+			break;
+		if (strlen(block) + strlen(l) < sizeof(block))
+			strcat(block, l);
+		if (!modules)
+			ours |= strstr(l, "[<") && strstr(l, "] 0xffffffff");
+		for (const char *const *m = modules; m && *m; m++)
+			ours |= !!strstr(l, *m);
+	}
+	fclose(f);
+	return any;
+}
+
+bool check_kmemleak(const char *name)
+{
+	static const char *const modules[] = { "[daxlease]", "[vfio_iommu_type1]", NULL };
+
+	return kmemleak_ours(name, modules);
+}
+
+bool check_kmemleak_unloaded(const char *name)
+{
+	return kmemleak_ours(name, NULL);
+}
+
+const char *check_filesystem(const char *fs)
+{
+	if (shell("umount /mnt/dax"))
+		return "umount failed";
+	if (shell(strcmp(fs, "xfs") ? "e2fsck -fn /dev/pmem0" : "xfs_repair -n /dev/pmem0"))
+		return "the filesystem is not consistent (see the console)";
+	return NULL;
+}
+
+int guarded(int (*fn)(const void *arg), const void *arg, int seconds)
+{
+	siginfo_t info = { 0 };
+	pid_t pid = fork();
+	int fd, ret = -1;
+
+	if (!pid)
+		_exit(fn(arg));
+	fd = pidfd_open(pid, 0);
+	if (!wait_readable(fd, seconds * 1000))
+		kill(pid, SIGKILL);
+	if (wait_readable(fd, 2000) && !waitid(P_PID, pid, &info, WEXITED) && info.si_code == CLD_EXITED)
+		ret = info.si_status;
+	close(fd);
+	return ret;
+}

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What must hold after a case, and after the last one, whatever the cases themselves said.
+ */
+#ifndef CHECKS_H
+#define CHECKS_H
+
+#include <stdbool.h>
+
+/*
+ * Reads the kernel log from the mark @kmsg on; reports up to 40 lines of the first trouble as details
+ * of @name. Returns NULL, or the first line of the trouble.
+ */
+const char *check_kmsg(int kmsg, const char *name);
+
+/* The lease table is empty, or becomes so within 2 s: NULL or what is in it */
+const char *check_leases(const char *name);
+
+/* One kmemleak scan; true when it reports an object of ours, @name's details */
+bool check_kmemleak(const char *name);
+
+/* After the modules are unloaded: kmemleak reports with code that is gone are ours */
+bool check_kmemleak_unloaded(const char *name);
+
+/* Unmounts /mnt/dax and checks the filesystem @fs: NULL or what is wrong */
+const char *check_filesystem(const char *fs);
+
+/*
+ * Runs @fn in a process of its own with a time limit: its value, or -1 if it had to be killed and could
+ * not be. For what may hang when the kernel is broken.
+ */
+int guarded(int (*fn)(const void *arg), const void *arg, int seconds);
+
+#endif /* CHECKS_H */

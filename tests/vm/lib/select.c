@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: GPL-2.0
+#include "select.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static bool named(const struct selection *s, const char *name)
+{
+	for (char **n = s->names; *n; n++)
+		if (!strcmp(*n, name))
+			return true;
+	return false;
+}
+
+static bool wanted(const struct selection *s, const struct testcase *c)
+{
+	if (!(c->flags & (strcmp(s->fs, "xfs") ? ON_EXT4 : ON_XFS)))
+		return false;
+	if ((c->flags & DEBUG_ONLY) && !s->debug)
+		return false;
+	if (s->demo && !(c->flags & DEMO))
+		return false;
+	return *s->names ? named(s, c->name) : !(c->flags & SELFTEST);
+}
+
+static const struct testcase *find(const char *name)
+{
+	for (const struct testcase *const *t = case_tables; *t; t++)
+		for (const struct testcase *c = *t; c->name; c++)
+			if (!strcmp(c->name, name))
+				return c;
+	return NULL;
+}
+
+const struct testcase **select_cases(const struct selection *s)
+{
+	const struct testcase **list;
+	size_t n = 0;
+
+	for (char **name = s->names; *name; name++) {
+		if (!find(*name)) {
+			fprintf(stderr, "no case is called %s (tests/vm/run --list)\n", *name);
+			exit(2);
+		}
+	}
+	for (const struct testcase *const *t = case_tables; *t; t++)
+		for (const struct testcase *c = *t; c->name; c++)
+			n++;
+	list = calloc(n + 1, sizeof(*list));
+	if (!list)
+		abort();
+	n = 0;
+	for (int ours = 0; ours < 2; ours++)
+		for (const struct testcase *const *t = case_tables; *t; t++)
+			for (const struct testcase *c = *t; c->name; c++)
+				if (!!(c->flags & (NEEDS_CORE | NEEDS_VFIO)) == ours && wanted(s, c))
+					list[n++] = c;
+	return list;
+}
+
+bool select_checks(const struct selection *s)
+{
+	bool selftest = false;
+
+	for (char **name = s->names; *name; name++)
+		selftest |= !!(find(*name)->flags & SELFTEST);
+	return !selftest;
+}
+
+void select_list(void)
+{
+	for (const struct testcase *const *t = case_tables; *t; t++)
+		for (const struct testcase *c = *t; c->name; c++)
+			if (!(c->flags & SELFTEST))
+				printf("%-44s %-9s%s %s\n", c->name,
+				       (c->flags & ON_ANY) == ON_ANY ? "ext4,xfs" :
+				       c->flags & ON_XFS ? "xfs" : "ext4",
+				       c->flags & DEMO ? "demo" : "    ", c->desc);
+}
+
+void select_plan(const struct selection *s)
+{
+	const struct testcase **list = select_cases(s);
+
+	for (const struct testcase **c = list; *c; c++)
+		printf("%s\t%s\n", (*c)->name, (*c)->desc);
+	if (*list && select_checks(s)) {
+		if (s->debug)
+			printf("%s\t%s\n", CASE_NO_LEAK, "kmemleak finds nothing of ours");
+		printf("%s\t%s\n", CASE_CLEAN,
+		       "modules unload, the filesystem unmounts and is consistent");
+	}
+	free(list);
+}

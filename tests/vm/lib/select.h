@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Which cases a run has, and in which order. The host asks for the same plan as the guest carries out,
+ * so that a case which does not report is missed.
+ */
+#ifndef SELECT_H
+#define SELECT_H
+
+#include "harness.h"
+
+/* Checks of the runner itself, reported like cases after the last one */
+#define CASE_NO_LEAK	"no-memory-leaked"	/* debug kernel only */
+#define CASE_CLEAN	"machine-left-clean"
+
+/**
+ * struct selection - what the command line asked for
+ * @fs: "ext4" or "xfs"
+ * @debug: the debug kernel
+ * @demo: only cases of the demonstration
+ * @names: names of cases, ended by NULL; empty: all but the self-test's
+ */
+struct selection {
+	const char *fs;
+	bool debug;
+	bool demo;
+	char **names;
+};
+
+/*
+ * The selected cases, those for the stock type1 first, ended by NULL. To be freed. Exits with a message
+ * if a name is unknown.
+ */
+const struct testcase **select_cases(const struct selection *s);
+
+/* Whether the checks after the last case belong to this selection (not in a self-test) */
+bool select_checks(const struct selection *s);
+
+/* Prints all cases for a person, or the plan of a selection, a name a line */
+void select_list(void);
+void select_plan(const struct selection *s);
+
+#endif /* SELECT_H */

@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: GPL-2.0
+#include "vfio.h"
+#include "harness.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <libgen.h>
+#include <limits.h>
+#include <linux/pci_regs.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#define PCI_DEVICES	"/sys/bus/pci/devices"
+#define EDU_VENDOR	"0x1234"
+#define EDU_DEVICE	"0x11e8"
+
+static bool attribute_is(const char *address, const char *name, const char *value)
+{
+	char path[512], text[32];
+
+	snprintf(path, sizeof(path), PCI_DEVICES "/%s/%s", address, name);
+	return read_text(path, text, sizeof(text)) > 0 && !strncmp(text, value, strlen(value));
+}
+
+static void find_edu(struct vfio *v)
+{
+	char path[512], link[PATH_MAX];
+	DIR *d = opendir(PCI_DEVICES);
+	struct dirent *e;
+	ssize_t n;
+
+	CHECK(d);
+	v->address[0] = 0;
+	while ((e = readdir(d)))
+		if (attribute_is(e->d_name, "vendor", EDU_VENDOR) &&
+		    attribute_is(e->d_name, "device", EDU_DEVICE))
+			snprintf(v->address, sizeof(v->address), "%.31s", e->d_name);
+	closedir(d);
+	CHECK(v->address[0], "no edu device");
+	snprintf(path, sizeof(path), PCI_DEVICES "/%s/iommu_group", v->address);
+	n = CHECK_SYS(readlink(path, link, sizeof(link) - 1));
+	link[n] = 0;
+	v->group_id = atoi(basename(link));
+}
+
+static void open_group(struct vfio *v)
+{
+	struct vfio_group_status status = { .argsz = sizeof(status) };
+	char path[64];
+
+	v->container = CHECK_SYS(open("/dev/vfio/vfio", O_RDWR | O_CLOEXEC));
+	CHECK_EQ(ioctl(v->container, VFIO_GET_API_VERSION), VFIO_API_VERSION);
+	CHECK_EQ(ioctl(v->container, VFIO_CHECK_EXTENSION, VFIO_TYPE1v2_IOMMU), 1);
+	snprintf(path, sizeof(path), "/dev/vfio/%d", v->group_id);
+	v->group = CHECK_SYS(open(path, O_RDWR | O_CLOEXEC));
+	CHECK_SYS(ioctl(v->group, VFIO_GROUP_GET_STATUS, &status));
+	CHECK(status.flags & VFIO_GROUP_FLAGS_VIABLE);
+	CHECK_SYS(ioctl(v->group, VFIO_GROUP_SET_CONTAINER, &v->container));
+	CHECK_SYS(ioctl(v->container, VFIO_SET_IOMMU, VFIO_TYPE1v2_IOMMU));
+}
+
+static void map_bar(struct vfio *v)
+{
+	struct vfio_region_info bar = { .argsz = sizeof(bar), .index = VFIO_PCI_BAR0_REGION_INDEX };
+
+	CHECK_SYS(ioctl(v->device, VFIO_DEVICE_GET_REGION_INFO, &bar));
+	v->bar_size = bar.size;
+	v->bar = mmap(NULL, bar.size, PROT_READ | PROT_WRITE, MAP_SHARED, v->device, bar.offset);
+	CHECK(v->bar != MAP_FAILED, "BAR 0: %s", strerror(errno));
+}
+
+static void enable_device(struct vfio *v)
+{
+	struct vfio_region_info config = { .argsz = sizeof(config), .index = VFIO_PCI_CONFIG_REGION_INDEX };
+	union {
+		struct vfio_irq_set set;
+		char bytes[sizeof(struct vfio_irq_set) + sizeof(int)];
+	} irq = { .set = {
+		.argsz = sizeof(irq), .count = 1, .index = VFIO_PCI_MSI_IRQ_INDEX,
+		.flags = VFIO_IRQ_SET_DATA_EVENTFD | VFIO_IRQ_SET_ACTION_TRIGGER,
+	} };
+	uint16_t command;
+
+	CHECK_SYS(ioctl(v->device, VFIO_DEVICE_GET_REGION_INFO, &config));
+	CHECK_EQ(pread(v->device, &command, 2, config.offset + PCI_COMMAND), 2);
+	command |= PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER;
+	CHECK_EQ(pwrite(v->device, &command, 2, config.offset + PCI_COMMAND), 2);
+
+	v->irq = CHECK_SYS(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+	memcpy(irq.set.data, &v->irq, sizeof(int));
+	CHECK_SYS(ioctl(v->device, VFIO_DEVICE_SET_IRQS, &irq));
+}
+
+void vfio_open(struct vfio *v)
+{
+	find_edu(v);
+	open_group(v);
+	v->device = CHECK_SYS(ioctl(v->group, VFIO_GROUP_GET_DEVICE_FD, v->address));
+	map_bar(v);
+	enable_device(v);
+}
+
+void vfio_close(struct vfio *v)
+{
+	munmap((void *)v->bar, v->bar_size);
+	close(v->irq);
+	close(v->device);
+	close(v->group);
+	close(v->container);
+}
+
+int vfio_map(struct vfio *v, void *vaddr, uint64_t iova, uint64_t size, uint32_t flags)
+{
+	struct vfio_iommu_type1_dma_map map = {
+		.argsz = sizeof(map), .flags = flags, .vaddr = (uintptr_t)vaddr, .iova = iova, .size = size,
+	};
+
+	return ioctl(v->container, VFIO_IOMMU_MAP_DMA, &map) ? -errno : 0;
+}
+
+int64_t vfio_unmap(struct vfio *v, uint64_t iova, uint64_t size)
+{
+	struct vfio_iommu_type1_dma_unmap unmap = { .argsz = sizeof(unmap), .iova = iova, .size = size };
+
+	return ioctl(v->container, VFIO_IOMMU_UNMAP_DMA, &unmap) ? -errno : (int64_t)unmap.size;
+}

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * A VFIO user: one container of type1 v2, the group of the edu device, the device, its BAR and its
+ * interrupt. Functions that set up fail the case; those under test return -errno.
+ */
+#ifndef LIB_VFIO_H
+#define LIB_VFIO_H
+
+#include <linux/vfio.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define VFIO_RW	(VFIO_DMA_MAP_FLAG_READ | VFIO_DMA_MAP_FLAG_WRITE)
+
+/**
+ * struct vfio - all descriptors are close-on-exec
+ * @container: /dev/vfio/vfio
+ * @group: /dev/vfio/N
+ * @device: the edu device
+ * @irq: eventfd of its MSI
+ * @bar: its BAR 0
+ * @bar_size: bytes
+ * @group_id: N
+ * @address: of the device on PCI, "0000:00:03.0"
+ */
+struct vfio {
+	int container;
+	int group;
+	int device;
+	int irq;
+	volatile void *bar;
+	size_t bar_size;
+	int group_id;
+	char address[32];
+};
+
+void vfio_open(struct vfio *v);
+void vfio_close(struct vfio *v);
+
+/* 0 or -errno; @flags: VFIO_RW or one of its halves */
+int vfio_map(struct vfio *v, void *vaddr, uint64_t iova, uint64_t size, uint32_t flags);
+
+/* Bytes unmapped, or -errno */
+int64_t vfio_unmap(struct vfio *v, uint64_t iova, uint64_t size);
+
+#endif /* LIB_VFIO_H */
