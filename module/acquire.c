@@ -42,7 +42,7 @@ static bool on_realtime(struct file *file)
 {
 	struct fileattr fa = {};
 
-	return !vfs_fileattr_get(file->f_path.dentry, &fa) && (fa.fsx_xflags & FS_XFLAG_REALTIME);
+	return vfs_fileattr_get(file->f_path.dentry, &fa) || (fa.fsx_xflags & FS_XFLAG_REALTIME);
 }
 
 static int check_file(struct file *file, bool write)
@@ -118,11 +118,16 @@ static bool barred(struct dl_gate *gate, struct dl_range r)
 	return yes;
 }
 
+/* A bar ends without a wake-up when its task dies inside the operation: look again now and then. */
 static int wait_for_bars(struct dl_gate *gate, const struct dl_request *req)
 {
+	long left = 0;
+
 	if (!req->wait)
 		return barred(gate, req->range) ? -EAGAIN : 0;
-	return wait_event_killable(gate->wait, !barred(gate, req->range)) ? -EINTR : 0;
+	while (!left)
+		left = wait_event_killable_timeout(gate->wait, !barred(gate, req->range), HZ);
+	return left < 0 ? -EINTR : 0;
 }
 
 /*
@@ -145,21 +150,22 @@ static int publish(struct daxlease *lease, const struct dl_request *req)
 {
 	struct dl_gate *gate = lease->gate;
 	struct address_space *mapping = req->file->f_mapping;
-	u64 size;
 	int err;
 
 	err = lock_inode(gate, req->wait);
 	if (err)
 		return err;
-	size = i_size_read(gate->inode);
+	spin_lock(&gate->lock);
 	if (!IS_DAX(gate->inode) || IS_SWAPFILE(gate->inode))
 		err = -EOPNOTSUPP;
-	else if ((req->range.last + 1) << PAGE_SHIFT > size)
+	else if ((req->range.last + 1) << PAGE_SHIFT > i_size_read(gate->inode))
 		err = -EINVAL;
-	else if (barred(gate, req->range))
-		err = -EAGAIN;
-	if (!err) {
+	else if (dl_op_barred(gate, req->range))
+		err = req->wait ? -ERESTART : -EAGAIN;
+	else
 		dl_lease_publish(lease);
+	spin_unlock(&gate->lock);
+	if (!err) {
 		filemap_invalidate_lock(mapping);
 		filemap_invalidate_unlock(mapping);
 	}
@@ -174,7 +180,7 @@ static int activate(struct daxlease *lease)
 
 	spin_lock(&gate->lock);
 	if (lease->dead)
-		err = -EAGAIN;
+		err = -ERESTART;
 	else
 		dl_lease_set_state(lease, DAXLEASE_ACTIVE);
 	spin_unlock(&gate->lock);
@@ -202,17 +208,7 @@ static struct daxlease *prepare(struct dl_gate *gate, const struct dl_request *r
 	return lease;
 }
 
-static int populate(const struct dl_window *w)
-{
-	int err = dl_resolve(w, NULL, NULL);
-
-	if (err != -EMLINK || !w->write)
-		return err;
-	err = dl_unshare(w);
-	return err ?: dl_resolve(w, NULL, NULL);
-}
-
-/* One attempt; -EAGAIN: an operation came between. */
+/* One attempt; -ERESTART: an operation came between. */
 static struct daxlease *try_acquire(struct dl_gate *gate, const struct dl_request *req,
 				    const struct dl_window *w)
 {
@@ -221,7 +217,7 @@ static struct daxlease *try_acquire(struct dl_gate *gate, const struct dl_reques
 
 	err = wait_for_bars(gate, req);
 	if (!err)
-		err = populate(w);
+		err = dl_populate(w);
 	if (err)
 		return ERR_PTR(err);
 	lease = prepare(gate, req);
@@ -277,15 +273,14 @@ struct daxlease *dl_acquire(const struct dl_request *req)
 	lease = ERR_PTR(err);
 	if (err)
 		goto out_gate;
-	for (tries = 0; req->wait || tries < MAX_TRIES; tries++) {
+	for (tries = 1;; tries++) {
 		lease = try_acquire(gate, req, &w);
-		if (lease != ERR_PTR(-EAGAIN))
+		if (lease != ERR_PTR(-ERESTART))
 			break;
-		if (fatal_signal_pending(current)) {
-			lease = ERR_PTR(-EINTR);
+		lease = ERR_PTR(fatal_signal_pending(current) ? -EINTR : -EAGAIN);
+		if (lease == ERR_PTR(-EINTR) || (!req->wait && tries == MAX_TRIES))
 			break;
-		}
-		cond_resched();
+		schedule_timeout_killable(1);
 	}
 	if (!IS_ERR(lease))
 		trace_daxlease_acquired(lease->id, inode, req->range.first, req->range.last,

@@ -86,6 +86,29 @@ bool dl_lease_live_in(const struct daxlease *lease, struct dl_range r)
 	return find_next_zero_bit(lease->lost, last + 1, first) <= last;
 }
 
+/* Leases that are broken at once are waited for at once: the budget pays for the longest only. */
+static bool pay(struct daxlease *lease, u64 now, u64 grace)
+{
+	struct dl_gate *gate = lease->gate;
+	u64 from = max(now, gate->paid_until);
+
+	if (now + grace <= from)
+		return true;
+	if (!dl_budget_take(gate->inode, now + grace - from, lease->grace_limit, now))
+		return false;
+	gate->paid_until = now + grace;
+	return true;
+}
+
+static void refund(struct dl_gate *gate, u64 now)
+{
+	if (--gate->open_breaks)
+		return;
+	if (gate->paid_until > now)
+		dl_budget_refund(gate->inode, gate->paid_until - now);
+	gate->paid_until = 0;
+}
+
 static void break_open(struct daxlease *lease, const struct dl_breaker *by, u64 now)
 {
 	struct dl_break *brk = &lease->brk;
@@ -96,10 +119,10 @@ static void break_open(struct daxlease *lease, const struct dl_breaker *by, u64 
 	brk->flags = by->flags;
 	brk->hit = DL_RANGE_NONE;
 	brk->lost = DL_RANGE_NONE;
-	brk->cleared_at_fence = true;
+	brk->cleared_at_fence = !by->barred;
 	brk->complained = now;
-	if (by->flags || !grace || freezing(lease) ||
-	    !dl_budget_take(lease->gate->inode, grace, lease->grace_limit, now)) {
+	lease->gate->open_breaks++;
+	if (by->flags || !grace || freezing(lease) || !pay(lease, now, grace)) {
 		grace = 0;
 		if (!(brk->flags & DAXLEASE_EVENT_EMERGENCY))
 			brk->flags |= DAXLEASE_EVENT_NO_GRACE;
@@ -129,10 +152,8 @@ static void break_join(struct daxlease *lease, const struct dl_breaker *by, u64 
 	struct dl_break *brk = &lease->brk;
 
 	brk->flags |= DAXLEASE_EVENT_JOINED | by->flags;
-	if (by->flags && brk->deadline > now) {
-		dl_budget_refund(lease->gate->inode, brk->deadline - now);
-		brk->deadline = now;
-	}
+	if (by->flags)
+		brk->deadline = min(brk->deadline, now);
 }
 
 /**
@@ -160,6 +181,8 @@ bool dl_break_start(struct daxlease *lease, const struct dl_breaker *by)
 		return false;
 	first = dl_granule_of(lease->range, hit.first);
 	last = dl_granule_of(lease->range, hit.last);
+	if (brk->id)
+		brk->cleared_at_fence &= !by->barred;
 	if (same_again(lease, by, first, last))
 		return true;
 	if (!brk->id)
@@ -167,7 +190,6 @@ bool dl_break_start(struct daxlease *lease, const struct dl_breaker *by)
 	else
 		break_join(lease, by, now);
 	set_breaker(brk, by->reason);
-	brk->cleared_at_fence &= !by->barred;
 	brk->hit = dl_range_span(brk->hit, hit);
 	for (g = first; (g = find_next_zero_bit(lease->lost, last + 1, g)) <= last; g++)
 		__set_bit(g, lease->doomed);
@@ -225,12 +247,12 @@ struct page *dl_break_busy(struct daxlease *lease)
 	return lease->brk.busy;
 }
 
-static bool next_doomed(struct daxlease *lease, u64 *first, u64 *end)
+static bool next_doomed(struct daxlease *lease, u64 from, u64 *first, u64 *end)
 {
 	u64 nr = dl_granule_count(lease->range);
 
 	lockdep_assert_held(&lease->gate->lock);
-	*first = find_first_bit(lease->doomed, nr);
+	*first = find_next_bit(lease->doomed, nr, from);
 	*end = find_next_zero_bit(lease->doomed, nr, *first);
 	return *first < nr;
 }
@@ -245,8 +267,7 @@ static void break_close(struct daxlease *lease)
 	lockdep_assert_held(&lease->gate->lock);
 	if (!brk->id)
 		return;
-	if (brk->deadline > now)
-		dl_budget_refund(lease->gate->inode, brk->deadline - now);
+	refund(lease->gate, now);
 	dl_lease_set_state(lease, all ? DAXLEASE_REVOKED : DAXLEASE_ACTIVE);
 	bits |= all ? DAXLEASE_EVENT_REVOKED : 0;
 	bits |= brk->cleared_at_fence ? DAXLEASE_EVENT_CLEARED : 0;
@@ -272,9 +293,31 @@ static void complain(struct daxlease *lease)
 	       lease->id, lease->gate->inode->i_ino, lease->gate->inode->i_sb->s_id);
 }
 
+/* Every doomed run once, so that one consumer that does not let go holds up no other granule. */
+static bool fence_pass(struct daxlease *lease)
+{
+	struct dl_gate *gate = lease->gate;
+	u64 first, end, from;
+	bool ok = true, done;
+
+	for (from = 0; next_doomed(lease, from, &first, &end); from = end) {
+		spin_unlock(&gate->lock);
+		done = dl_attach_fence(lease, dl_granule_pages(lease->range, first, end - 1));
+		spin_lock(&gate->lock);
+		ok &= done;
+		if (!done)
+			continue;
+		bitmap_set(lease->lost, first, end - first);
+		bitmap_clear(lease->doomed, first, end - first);
+		lease->granules_lost += end - first;
+	}
+	return ok;
+}
+
 /**
  * dl_fence() - end device access to everything doomed, in this order: consumers, state, sleepers
  * @lease: a published lease; the caller has a reference
+ * @break_id: only if this break is still open; 0: whatever is doomed
  *
  * Idempotent; with another fence running it waits for that one. If the lease is being released and
  * nothing of it is left, it is unpublished here.
@@ -282,33 +325,29 @@ static void complain(struct daxlease *lease)
  * no user space. dl_gate.lock not held.
  * Return: false if a consumer did not confirm; the doomed granules stay doomed, call again.
  */
-bool dl_fence(struct daxlease *lease)
+bool dl_fence(struct daxlease *lease, u64 break_id)
 {
 	struct dl_gate *gate = lease->gate;
 	unsigned int noio = dl_fence_lock(lease);
-	bool ok = true;
 	u64 first, end;
+	bool ok = true;
 
 	spin_lock(&gate->lock);
-	while (next_doomed(lease, &first, &end)) {
-		spin_unlock(&gate->lock);
-		ok = dl_attach_fence(lease, dl_granule_pages(lease->range, first, end - 1));
-		spin_lock(&gate->lock);
-		if (!ok) {
-			complain(lease);
-			break;
-		}
-		bitmap_set(lease->lost, first, end - first);
-		bitmap_clear(lease->doomed, first, end - first);
-		lease->granules_lost += end - first;
-	}
+	if (break_id && lease->brk.id != break_id)
+		goto out;
+	do
+		ok = fence_pass(lease);
+	while (ok && next_doomed(lease, 0, &first, &end));
 	if (ok) {
 		break_close(lease);
 		if (lease->releasing && lease->state != DAXLEASE_RELEASED)
 			dl_lease_unpublish(lease);
+	} else {
+		complain(lease);
 	}
 	dl_break_unbusy(lease);
 	wake_up_all(&gate->wait);
+out:
 	spin_unlock(&gate->lock);
 	dl_fence_unlock(lease, noio);
 	return ok;
@@ -322,8 +361,15 @@ bool dl_fence(struct daxlease *lease)
  */
 void dl_fence_insist(struct daxlease *lease)
 {
-	while (!dl_fence(lease))
+	while (!dl_fence(lease, 0))
 		schedule_timeout_uninterruptible(RETRY);
+}
+
+static void retry_later(struct daxlease *lease)
+{
+	dl_lease_get(lease);
+	if (!queue_delayed_work(deadline_wq, &lease->brk.work, RETRY))
+		dl_lease_put(lease);
 }
 
 static void deadline_work(struct work_struct *work)
@@ -331,24 +377,43 @@ static void deadline_work(struct work_struct *work)
 	struct daxlease *lease = container_of(to_delayed_work(work), struct daxlease, brk.work);
 	struct dl_gate *gate = lease->gate;
 	u64 now = ktime_get_ns();
-	bool early;
+	bool due;
+	u64 id;
 
 	spin_lock(&gate->lock);
-	early = lease->brk.id && lease->brk.deadline > now;
-	if (early && freezing(lease)) {
-		lease->brk.flags |= DAXLEASE_EVENT_NO_GRACE;
-		early = false;
+	id = lease->brk.id;
+	due = id || lease->releasing;	/* else the break was closed meanwhile */
+	if (id && lease->brk.deadline > now && !lease->releasing) {
+		due = freezing(lease);
+		if (due)
+			lease->brk.flags |= DAXLEASE_EVENT_NO_GRACE;
+		else
+			queue_deadline(lease, now);
 	}
-	if (early)
-		queue_deadline(lease, now);
 	spin_unlock(&gate->lock);
 
-	if (!early && !dl_fence(lease)) {
-		dl_lease_get(lease);
-		if (!queue_delayed_work(deadline_wq, &lease->brk.work, RETRY))
-			dl_lease_put(lease);
-	}
+	if (due && !dl_fence(lease, id))
+		retry_later(lease);
 	dl_lease_put(lease);
+}
+
+/**
+ * dl_break_reconsider() - a listener has left: nobody may be there any more to use the grace
+ * @lease: a published lease
+ *
+ * Context: takes dl_gate.lock.
+ */
+void dl_break_reconsider(struct daxlease *lease)
+{
+	u64 now = ktime_get_ns();
+
+	spin_lock(&lease->gate->lock);
+	if (lease->brk.id && lease->brk.deadline > now && !dl_lease_grace(lease)) {
+		lease->brk.deadline = now;
+		lease->brk.flags |= DAXLEASE_EVENT_NO_GRACE;
+		queue_deadline(lease, now);
+	}
+	spin_unlock(&lease->gate->lock);
 }
 
 /**
@@ -372,18 +437,14 @@ bool dl_lease_end(struct daxlease *lease)
 	}
 	bitmap_complement(lease->doomed, lease->lost, nr);
 	spin_unlock(&gate->lock);
-	if (dl_fence(lease))
+	if (dl_fence(lease, 0))
 		return true;
-	spin_lock(&gate->lock);
-	dl_lease_get(lease);
-	if (!queue_delayed_work(deadline_wq, &lease->brk.work, RETRY))
-		dl_lease_put(lease);
-	spin_unlock(&gate->lock);
+	retry_later(lease);
 	return false;
 }
 
 /**
- * dl_lease_cleared() - the operation that broke a range has returned
+ * dl_lease_cleared() - the operation that broke a range has returned, and no other bars it
  * @lease: a published lease
  * @r: pages of the file that the operation had barred
  *
@@ -396,14 +457,20 @@ void dl_lease_cleared(struct daxlease *lease, struct dl_range r)
 		.bits = DAXLEASE_EVENT_CLEARED,
 		.reason = lease->brk.reason,
 		.generation = lease->generation,
-		.break_id = lease->brk.id ?: lease->brk.last_id,
+		.break_id = lease->brk.last_id,
 		.hit = hit,
 		.lost = DL_RANGE_NONE,
 		.now = ktime_get_ns(),
 	};
 
 	lockdep_assert_held(&lease->gate->lock);
-	if (dl_range_empty(hit) || !note.break_id)
+	if (dl_range_empty(hit))
+		return;
+	if (lease->brk.id) {	/* not fenced yet, its breaker was killed: say so with the fence */
+		lease->brk.cleared_at_fence = true;
+		return;
+	}
+	if (!lease->granules_lost)
 		return;
 	note.lost = dl_granule_pages(lease->range, dl_granule_of(lease->range, hit.first),
 				     dl_granule_of(lease->range, hit.last));

@@ -22,11 +22,12 @@ struct dl_breaker {
 
 void dl_break_prepare(struct daxlease *lease);
 bool dl_break_start(struct daxlease *lease, const struct dl_breaker *by);
-bool dl_fence(struct daxlease *lease);
+bool dl_fence(struct daxlease *lease, u64 break_id);
 void dl_fence_insist(struct daxlease *lease);
 bool dl_lease_end(struct daxlease *lease);
 bool dl_lease_live_in(const struct daxlease *lease, struct dl_range r);
 void dl_lease_cleared(struct daxlease *lease, struct dl_range r);
+void dl_break_reconsider(struct daxlease *lease);
 struct page *dl_break_busy(struct daxlease *lease);
 void dl_break_unbusy(struct daxlease *lease);
 

@@ -35,7 +35,7 @@ static struct bucket *bucket_of(const struct inode *inode)
 /**
  * dl_budget_take() - may a break give this grace?
  * @inode: the file
- * @grace: ns asked for
+ * @grace: ns that the file's operations will wait longer for it than they do already
  * @room: ns that fill the bucket for this holder: the longest grace it may ask for
  * @now: ns, CLOCK_MONOTONIC
  *
@@ -49,9 +49,11 @@ bool dl_budget_take(const struct inode *inode, u64 grace, u64 room, u64 now)
 	bool ok;
 
 	spin_lock(&bucket_lock);
-	leaked = (now - b->stamp) / LEAK_DIV;
-	b->level -= min(b->level, leaked);
-	b->stamp = now;
+	if (now > b->stamp) {	/* another file's caller may have looked at the clock later */
+		leaked = (now - b->stamp) / LEAK_DIV;
+		b->level -= min(b->level, leaked);
+		b->stamp = now;
+	}
 	ok = b->level < room;
 	if (ok)
 		b->level += grace;

@@ -7,7 +7,8 @@
 
 static int resize(struct dl_extents *ext, size_t room)
 {
-	struct daxlease_run *runs = kvmalloc_array(room, sizeof(*runs), GFP_KERNEL_ACCOUNT);
+	struct daxlease_run *runs = kvmalloc_array(room, sizeof(*runs),
+						  GFP_KERNEL_ACCOUNT | __GFP_NOWARN);
 
 	if (!runs)
 		return -ENOMEM;

@@ -223,21 +223,3 @@ unsigned int dl_gate_emergency(struct dl_gate *gate, struct dl_range r,
 	}
 	return hit;
 }
-
-/**
- * dl_gate_cleared() - an operation has returned and its bar is gone: tell holders that re-arming
- * makes sense
- * @gate: the gate
- * @r: pages of the file that were barred
- */
-void dl_gate_cleared(struct dl_gate *gate, struct dl_range r)
-{
-	struct daxlease *lease;
-
-	spin_lock(&gate->lock);
-	dl_gate_for_each(lease, gate, r)
-		if (lease->granules_lost)
-			dl_lease_cleared(lease, r);
-	spin_unlock(&gate->lock);
-	wake_up_all(&gate->wait);
-}

@@ -16,6 +16,5 @@ struct page *dl_gate_busy_page(struct dl_gate *gate, struct dl_range r);
 void dl_gate_unbusy(struct dl_gate *gate);
 unsigned int dl_gate_emergency(struct dl_gate *gate, struct dl_range r,
 			       const struct dl_range *explained);
-void dl_gate_cleared(struct dl_gate *gate, struct dl_range r);
 
 #endif /* _DAXLEASE_GATE_H */

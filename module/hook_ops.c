@@ -146,6 +146,13 @@ static void polite_end(struct dl_op *op, struct inode *inode, enum daxlease_reas
 	dl_op_end(op);
 }
 
+/* What filesystems refuse at once. No inode_newsize_ok(): it would signal RLIMIT_FSIZE twice. */
+static bool truncate_may(const struct inode *inode, loff_t length)
+{
+	return length >= 0 && length <= inode->i_sb->s_maxbytes && !IS_IMMUTABLE(inode) &&
+	       !IS_SWAPFILE(inode);
+}
+
 /*
  * The size is taken as it will be: whether the file shrinks is only known under i_rwsem, and no
  * lease lies beyond i_size, so a growing truncate breaks nothing by itself.
@@ -160,7 +167,7 @@ static int hook_do_truncate(struct mnt_idmap *idmap, struct dentry *dentry, loff
 	enter();
 	if (inode == &test_inode) {
 		ret = atomic_inc_return(&test_hits);
-	} else if (length < 0 || inode_newsize_ok(inode, length)) {
+	} else if (!truncate_may(inode, length)) {
 		ret = orig_do_truncate(idmap, dentry, length, attrs, file);
 	} else {
 		ret = polite_begin(inode, dl_range_from(length), DAXLEASE_REASON_TRUNCATE, &op);
@@ -415,6 +422,16 @@ int dl_hook_selftest(void)
 	invalidate_inode_pages2(&test_mapping);
 	ok &= hits(2);
 	return ok ? 0 : -ENODEV;
+}
+
+/**
+ * dl_hook_busy() - does any task run our replacements at this moment?
+ *
+ * Return: true if so.
+ */
+bool dl_hook_busy(void)
+{
+	return atomic_read(&running);
 }
 
 /**

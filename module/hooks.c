@@ -15,6 +15,7 @@ static DEFINE_MUTEX(hooks_lock);	/* all below; outside every other lock of the m
 static unsigned int users;		/* acquisitions under way */
 static bool armed;
 static bool stuck;			/* a redirect could not be removed */
+static bool early = true;		/* see dl_hooks_early(); read without the lock */
 
 static void disarm_work(struct work_struct *work);
 static DECLARE_DELAYED_WORK(disarm_later, disarm_work);	/* pending or running while armed */
@@ -43,6 +44,7 @@ static int arm(void)
 	lockdep_assert_held(&hooks_lock);
 	__module_get(THIS_MODULE);
 	armed = true;
+	WRITE_ONCE(early, true);
 	for (i = 0; i < DL_NR_REDIRECTS; i++) {
 		err = dl_redirect_arm(&dl_redirects[i]);
 		if (!err)
@@ -52,8 +54,9 @@ static int arm(void)
 			       err);
 			goto fail;
 		}
-		pr_warn("%s belongs to somebody else (error %d): breaks will hold the inode lock\n",
-			dl_redirects[i].name, err);
+		WRITE_ONCE(early, false);
+		pr_warn_ratelimited("%s is somebody else's (error %d): breaks hold the inode lock\n",
+				    dl_redirects[i].name, err);
 	}
 	schedule_delayed_work(&disarm_later, LINGER);
 	return 0;
@@ -66,13 +69,14 @@ fail:
  * dl_hooks_get() - make sure that every layout change is seen, before a lease is published
  *
  * Context: process context, may sleep; no lock of the module held.
- * Return: 0, and dl_hooks_put() is owed; -ENODEV: no leases can be given.
+ * Return: 0, and dl_hooks_put() is owed; -ENODEV: no leases can be given; -EINTR.
  */
 int dl_hooks_get(void)
 {
 	int err = 0;
 
-	mutex_lock(&hooks_lock);
+	if (mutex_lock_killable(&hooks_lock))
+		return -EINTR;
 	if (!armed && !stuck)
 		err = arm();
 	if (!err)
@@ -97,11 +101,15 @@ void dl_hooks_put(void)
 	mutex_unlock(&hooks_lock);
 }
 
-/* Leases end in contexts that must not wait for hooks_lock: look now and then if any is left. */
+/*
+ * Leases end in contexts that must not wait for hooks_lock: look now and then if any is left. An
+ * operation that was caught may last, so wait for it here and not in the drain, which holds the
+ * lock.
+ */
 static void disarm_work(struct work_struct *work)
 {
 	mutex_lock(&hooks_lock);
-	if (users || dl_lease_count())
+	if (users || dl_lease_count() || dl_hook_busy())
 		schedule_delayed_work(&disarm_later, LINGER);
 	else if (armed && !stuck)
 		disarm();
@@ -115,14 +123,7 @@ static void disarm_work(struct work_struct *work)
  */
 bool dl_hooks_early(void)
 {
-	bool early = true;
-	int i;
-
-	mutex_lock(&hooks_lock);
-	for (i = 0; armed && i < DL_NR_REDIRECTS; i++)
-		early &= dl_redirects[i].armed || !dl_redirects[i].optional;
-	mutex_unlock(&hooks_lock);
-	return early;
+	return READ_ONCE(early);
 }
 
 /**

@@ -30,6 +30,7 @@ void dl_hooks_exit(void);
 extern struct dl_redirect dl_redirects[DL_NR_REDIRECTS];
 int dl_hook_resolve(void);
 int dl_hook_selftest(void);
+bool dl_hook_busy(void);
 void dl_hook_drain(void);
 u64 dl_hook_emergencies(void);
 

@@ -8,6 +8,7 @@
 #include <linux/ptrace.h>
 #include <linux/sched/mm.h>
 #include <linux/sched/task.h>
+#include <linux/sizes.h>
 #include <linux/uaccess.h>
 
 #include "acquire.h"
@@ -19,6 +20,8 @@
 #include "trace.h"
 #include "unexported.h"
 #include "watch.h"
+
+#define BITMAP_MAX	SZ_16M	/* enough for 256 TiB */
 
 union any_cmd {
 	struct daxlease_info info;
@@ -124,6 +127,8 @@ static int put_bitmap(const struct daxlease *lease, const struct daxlease_query 
 	void __user *to = u64_to_user_ptr(q->bitmap);
 
 	/* x86 is little-endian: byte n of a bitmap is byte n of its longs. */
+	if (q->bitmap_size > BITMAP_MAX)
+		return -E2BIG;
 	if (copy_to_user(to, lost, fit) || clear_user(to + fit, q->bitmap_size - fit))
 		return -EFAULT;
 	return 0;
@@ -189,7 +194,7 @@ static int do_ack(struct dl_ctx *ctx, union any_cmd *cmd)
 	spin_unlock(&lease->gate->lock);
 	if (!err && open) {
 		trace_daxlease_ack(lease->id, a->break_id);
-		err = dl_fence(lease) ? 0 : -EIO;
+		err = dl_fence(lease, a->break_id) ? 0 : -EIO;
 	}
 	dl_lease_put(lease);
 	return err;
@@ -335,6 +340,8 @@ static long dl_ioctl(struct file *filp, unsigned int nr, unsigned long arg)
 		return -EFAULT;
 	if (size < row->min_size)
 		return -EINVAL;
+	if (size > PAGE_SIZE)	/* as other extensible calls do: bounds the search for zeroes */
+		return -E2BIG;
 	err = copy_struct_from_user(&cmd, row->size, user, size);
 	if (err)
 		return err;
@@ -417,5 +424,6 @@ const struct file_operations dl_fops = {
 	.read = dl_read,
 	.poll = dl_poll,
 	.unlocked_ioctl = dl_ioctl,
+	.compat_ioctl = compat_ptr_ioctl,
 	.show_fdinfo = dl_show_fdinfo,
 };

@@ -211,17 +211,16 @@ void dl_lease_put(struct daxlease *lease)
  * @lease: in state ACQUIRING
  *
  * Context: the inode's i_rwsem held exclusively, so that no operation stands between its check and
- * its deed.
+ * its deed; and dl_gate.lock, under which the caller has seen that nothing bars the range.
  */
 void dl_lease_publish(struct daxlease *lease)
 {
 	struct dl_gate *gate = lease->gate;
 
 	lockdep_assert_held_write(&gate->inode->i_rwsem);
-	spin_lock(&gate->lock);
+	lockdep_assert_held(&gate->lock);
 	interval_tree_insert(&lease->node, &gate->leases);
 	xa_store(&leases, lease->id, lease, GFP_NOWAIT);	/* reserved: cannot fail */
-	spin_unlock(&gate->lock);
 }
 
 /**

@@ -46,6 +46,8 @@ struct dl_gate {
 	wait_queue_head_t wait;		/* anything below has changed */
 	struct rb_root_cached leases;	/* daxlease.node by file page; lock */
 	struct list_head ops;		/* dl_op.on_gate, innermost last; lock */
+	u64 paid_until;			/* the budget has paid for waiting until then; lock */
+	unsigned int open_breaks;	/* lock */
 	const void *spinner; /* last task sent to sleep by the gate hook; compared only */
 	u64 spinner_break;
 };

@@ -41,7 +41,9 @@ MODULE_PARM_DESC(max_leases, "most leases in all (default 1000000)");
  */
 u64 dl_grace_max(void)
 {
-	return (u64)READ_ONCE(*(capable(CAP_LEASE) ? &grace_max_privileged_ms : &grace_max_ms)) *
+	bool privileged = ns_capable_noaudit(&init_user_ns, CAP_LEASE);
+
+	return (u64)READ_ONCE(*(privileged ? &grace_max_privileged_ms : &grace_max_ms)) *
 	       NSEC_PER_MSEC;
 }
 

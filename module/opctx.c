@@ -37,27 +37,62 @@ void dl_op_pool_exit(void)
 	kmem_cache_destroy(op_cache);
 }
 
+/* From here on a task carries nothing out any more, but it may still be on its way out. */
 static bool is_void(const struct dl_op *op)
 {
 	return op->task->flags & PF_EXITING;
 }
 
-/* Records of tasks that died inside their operation are found by the next one that comes along. */
+static bool is_barred(struct dl_gate *gate, struct dl_range r)
+{
+	struct dl_op *op;
+
+	lockdep_assert_held(&gate->lock);
+	list_for_each_entry(op, &gate->ops, on_gate)
+		if (!is_void(op) && dl_range_overlaps(op->range, r))
+			return true;
+	return false;
+}
+
+/* The record is off the list: its bar is gone. */
+static void cleared(struct dl_gate *gate, struct dl_range r)
+{
+	struct daxlease *lease;
+
+	lockdep_assert_held(&gate->lock);
+	dl_gate_for_each(lease, gate, r)
+		if (!is_barred(gate, dl_range_clip(lease->range, r)))
+			dl_lease_cleared(lease, r);
+	wake_up_all(&gate->wait);
+}
+
+static void op_free(struct dl_op *op)
+{
+	put_task_struct(op->task);
+	dl_gate_put(op->gate);
+	mempool_free(op, op_pool);
+}
+
+/*
+ * Records of tasks that died inside their operation are found by the next one that comes along;
+ * only when the task is wholly gone, so that nobody ends a record that was swept away.
+ */
 static void sweep(struct dl_gate *gate)
 {
 	struct dl_op *op, *next;
 	LIST_HEAD(dead);
 
 	spin_lock(&gate->lock);
-	list_for_each_entry_safe(op, next, &gate->ops, on_gate)
-		if (is_void(op) && op->task != current)
-			list_move(&op->on_gate, &dead);
+	list_for_each_entry_safe(op, next, &gate->ops, on_gate) {
+		if (!READ_ONCE(op->task->exit_state))
+			continue;
+		list_move(&op->on_gate, &dead);
+		cleared(gate, op->range);
+	}
 	spin_unlock(&gate->lock);
 	list_for_each_entry_safe(op, next, &dead, on_gate) {
 		list_del(&op->on_gate);
-		put_task_struct(op->task);
-		mempool_free(op, op_pool);
-		dl_gate_put(gate);	/* the caller has another reference */
+		op_free(op);	/* not the last reference on the gate: the caller has one */
 	}
 }
 
@@ -93,7 +128,7 @@ struct dl_op *dl_op_begin(struct inode *inode, struct dl_range range)
 }
 
 /**
- * dl_op_end() - the operation has returned: its bar is gone
+ * dl_op_end() - the operation has returned: its bar is gone, and holders are told
  * @op: the record; gone afterwards
  */
 void dl_op_end(struct dl_op *op)
@@ -102,11 +137,9 @@ void dl_op_end(struct dl_op *op)
 
 	spin_lock(&gate->lock);
 	list_del(&op->on_gate);
+	cleared(gate, op->range);
 	spin_unlock(&gate->lock);
-	dl_gate_cleared(gate, op->range);
-	put_task_struct(op->task);
-	mempool_free(op, op_pool);
-	dl_gate_put(gate);
+	op_free(op);
 }
 
 /**
@@ -143,11 +176,5 @@ bool dl_op_range(struct dl_gate *gate, struct dl_range *range)
  */
 bool dl_op_barred(struct dl_gate *gate, struct dl_range r)
 {
-	struct dl_op *op;
-
-	lockdep_assert_held(&gate->lock);
-	list_for_each_entry(op, &gate->ops, on_gate)
-		if (!is_void(op) && dl_range_overlaps(op->range, r))
-			return true;
-	return false;
+	return is_barred(gate, r);
 }

@@ -40,7 +40,7 @@ void dl_window_close(struct dl_window *w)
 	w->ours = false;
 }
 
-/* Is @addr page @pgoff of the file, in a shared mapping? VM_SHARED is unset with a read-only descriptor. */
+/* Is @addr page @pgoff of the file, shared? VM_SHARED is unset for a read-only descriptor. */
 static bool vma_proves(const struct dl_window *w, unsigned long addr, u64 pgoff)
 {
 	struct vm_area_struct *vma = find_vma(current->mm, addr);
@@ -72,12 +72,12 @@ static int check_page(const struct dl_window *w, struct page *page, u64 pgoff)
 		return -ENODATA;	/* the zero page: nothing is written there */
 	if (dl_page_is_shared(page))
 		return -EMLINK;
-	return page_proves(w, page, pgoff) ? 0 : -EAGAIN;
+	return page_proves(w, page, pgoff) ? 0 : -ERESTART;
 }
 
 /*
  * Fault in what is at @pgoff. Returns the number of pages that one look has proved, and the first
- * one's frame; the pages are not pinned any more then: what happens to them from now on, the hooks
+ * one's frame; no page is referenced any more then: what happens to them from now on, the hooks
  * see.
  */
 static long resolve_at(const struct dl_window *w, u64 pgoff, u64 *pfn)
@@ -88,15 +88,16 @@ static long resolve_at(const struct dl_window *w, u64 pgoff, u64 *pfn)
 
 	if (mmap_read_lock_killable(current->mm))
 		return -EINTR;
+	/* Not pin_user_pages(): a page with the shared marker passes for anonymous at unpin. */
 	if (vma_proves(w, addr, pgoff))
-		ret = pin_user_pages(addr, 1, w->write ? FOLL_WRITE : 0, &page);
+		ret = get_user_pages(addr, 1, w->write ? FOLL_WRITE : 0, &page);
 	if (ret == 1) {
 		ret = check_page(w, page, pgoff);
 		if (!ret) {
 			ret = entry_pages(w, page, pgoff);
 			*pfn = page_to_pfn(page);
 		}
-		unpin_user_page(page);
+		put_page(page);
 	} else if (!ret) {
 		ret = -EFAULT;
 	}
@@ -104,69 +105,96 @@ static long resolve_at(const struct dl_window *w, u64 pgoff, u64 *pfn)
 	return ret;
 }
 
+/* The DAX entry at @pgoff says shared although its blocks are the file's own by now: drop it. */
+static int unshare_at(const struct dl_window *w, u64 pgoff)
+{
+	struct address_space *mapping = w->file->f_mapping;
+	u64 entry = 1ULL << xa_get_order(&mapping->i_pages, pgoff);
+	u64 first = round_down(pgoff, entry), last = first + entry - 1;
+	int err;
+
+	/* Only a clean entry can be dropped. */
+	err = vfs_fsync_range(w->file, first << PAGE_SHIFT, ((last + 1) << PAGE_SHIFT) - 1, 0);
+	if (err)
+		return err;
+	if (!inode_trylock(mapping->host))
+		return -ERESTART;
+	filemap_invalidate_lock(mapping);
+	err = invalidate_inode_pages2_range(mapping, first, last);
+	filemap_invalidate_unlock(mapping);
+	inode_unlock(mapping->host);
+	return err == -EBUSY ? -ERESTART : err;
+}
+
 /**
- * dl_resolve() - fault in a range and find its pages
+ * dl_populate() - fault in a range: for writing allocate, convert and copy what is shared
  * @w: the window
- * @ext: filled; NULL: only fault in (allocate, convert, copy what is shared)
- * @dead: when this becomes true the result is worthless: stop
  *
- * Context: process context; no lock of ours, no mmap_lock.
- * Return: 0; -ENODATA: a hole or unwritten blocks; -EMLINK: shared blocks; -EAGAIN: the file
- * changes under our hands; -EINTR; -ENOMEM; -EFAULT: somebody has replaced the mapping, or the
- * filesystem could not provide the page.
+ * After a copy on write the blocks are the file's own, but their DAX entry keeps the shared marker
+ * until it is dropped, entry by entry: other leases of the file are not disturbed.
+ * Context: process context; no lock held.
+ * Return: as dl_resolve().
  */
-int dl_resolve(const struct dl_window *w, struct dl_extents *ext, const bool *dead)
+int dl_populate(const struct dl_window *w)
 {
 	u64 pgoff = w->range.first;
+	bool again = false;
+	u64 pfn;
+	long n;
+	int err;
 
 	while (pgoff <= w->range.last) {
-		u64 pfn;
-		long n;
-		int err;
-
 		if (fatal_signal_pending(current))
 			return -EINTR;
-		if (dead && READ_ONCE(*dead))
-			return -EAGAIN;
 		n = resolve_at(w, pgoff, &pfn);
-		if (n < 0)
-			return n;
-		if (ext) {
-			err = dl_extents_append(ext, n, pfn);
+		if (n == -EMLINK && w->write && !again) {
+			err = unshare_at(w, pgoff);
 			if (err)
 				return err;
+			again = true;
+			continue;
 		}
+		if (n < 0)
+			return n;
+		again = false;
 		pgoff += n;
 		cond_resched();
 	}
-	if (ext)
-		dl_extents_trim(ext);
 	return 0;
 }
 
 /**
- * dl_unshare() - make pages prove themselves that a copy on write has left marked as shared
- * @w: the window, faulted in for writing
+ * dl_resolve() - find the pages of a range
+ * @w: the window, populated
+ * @ext: filled
+ * @dead: when this becomes true the result is worthless: stop
  *
- * After the copy the blocks are the file's own, but the DAX entry still says shared until it is
- * dropped, which only happens once it is clean.
- * Context: process context; no lock held.
- * Return: 0 or a negative errno; the range must be faulted in again.
+ * Context: process context; no lock of ours, no mmap_lock.
+ * Return: 0; -ENODATA: a hole or unwritten blocks; -EMLINK: shared blocks; -ERESTART: the file
+ * changes under our hands, begin again; -EINTR; -ENOMEM; -EFAULT: somebody has replaced the
+ * mapping, or the filesystem could not provide the page.
  */
-int dl_unshare(const struct dl_window *w)
+int dl_resolve(const struct dl_window *w, struct dl_extents *ext, const bool *dead)
 {
-	struct address_space *mapping = w->file->f_mapping;
+	u64 pgoff = w->range.first;
+	u64 pfn;
+	long n;
 	int err;
 
-	err = vfs_fsync_range(w->file, w->range.first << PAGE_SHIFT,
-			      ((w->range.last + 1) << PAGE_SHIFT) - 1, 0);
-	if (err)
-		return err;
-	if (down_write_killable(&mapping->host->i_rwsem))
-		return -EINTR;
-	filemap_invalidate_lock(mapping);
-	err = invalidate_inode_pages2_range(mapping, w->range.first, w->range.last);
-	filemap_invalidate_unlock(mapping);
-	inode_unlock(mapping->host);
-	return err == -EBUSY ? -EAGAIN : err;
+	while (pgoff <= w->range.last) {
+		if (fatal_signal_pending(current))
+			return -EINTR;
+		if (READ_ONCE(*dead))
+			return -ERESTART;
+		n = resolve_at(w, pgoff, &pfn);
+		if (n < 0)
+			return n;
+		err = dl_extents_append(ext, n, pfn);
+		if (err)
+			return err;
+		pgoff += n;
+		cond_resched();
+	}
+	dl_extents_trim(ext);
+	return 0;
 }

@@ -3,6 +3,7 @@
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
 
+#include "break.h"
 #include "watch.h"
 
 struct watch {
@@ -82,18 +83,24 @@ int dl_watch_add(struct dl_queue *queue, struct mm_struct *mm, u64 grace)
  */
 void dl_watch_remove_all(struct dl_queue *queue)
 {
+	struct daxlease *lease = NULL;
 	struct watch *w, *next;
+	bool any = false;
 
 	mutex_lock(&watch_lock);
 	list_for_each_entry_safe(w, next, &watches, list) {
 		if (w->queue != queue)
 			continue;
+		any = true;
 		list_del(&w->list);
 		mmdrop(w->mm);
 		dl_queue_put(w->queue);
 		kfree(w);
 	}
 	mutex_unlock(&watch_lock);
+	while (any && (lease = dl_lease_next(lease)))
+		if (lease->implicit)
+			dl_break_reconsider(lease);
 }
 
 /**

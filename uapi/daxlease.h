@@ -40,7 +40,7 @@
 #include <linux/types.h>
 
 #define DAXLEASE_TYPE		0xDA
-#define DAXLEASE_GRANULE	(1ULL << 21)	/* the PMD size of x86-64 */
+#define DAXLEASE_GRANULE	0x200000ULL	/* 2 MiB, the PMD size of x86-64 */
 #define DAXLEASE_COMM_LEN	16		/* TASK_COMM_LEN */
 
 enum {
@@ -64,7 +64,7 @@ enum {
  * @DAXLEASE_CAP_WATCH: WATCH of one process works
  * @DAXLEASE_CAP_WATCH_ALL: WATCH of all processes works
  * @DAXLEASE_CAP_EARLY: truncate and fallocate wait with no inode lock held; unset when
- * 	another user of ftrace (a livepatch) owns those functions
+ *	another user of ftrace (a livepatch) owns those functions
  */
 enum daxlease_capability {
 	DAXLEASE_CAP_REARM	= 1 << 0,
@@ -173,7 +173,7 @@ enum daxlease_state {
  * @flags: must be 0
  * @id: the lease
  * @bitmap: user address of the bitmap of lost granules, or 0. Bit n, counted from the least
- * 	significant bit of byte 0, is the n-th granule of the file that the lease touches
+ *	significant bit of byte 0, is the n-th granule of the file that the lease touches
  * @bitmap_size: size of that memory in bytes; what does not fit is left out, the rest zeroed
  * @granules: out: number of granules the lease touches
  * @granules_lost: out: how many of them are lost
@@ -300,7 +300,7 @@ enum daxlease_watch_flags {
  * @pidfd: the process; the caller must be allowed to ptrace-attach to it (itself: always)
  * @__reserved: must be 0
  * @grace_ns: grace of its implicit leases from now on, present and future; 0: the default of
- * 	ACQUIRE. Of several watchers' graces the longest counts. Ends when the context closes
+ *	ACQUIRE. Of several watchers' graces the longest counts. Ends when the context closes
  */
 struct daxlease_watch {
 	__u32 size;
@@ -352,7 +352,7 @@ enum daxlease_event_bits {
  * enum daxlease_event_flags - exceptions from the rule that a holder gets its whole grace
  * @DAXLEASE_EVENT_EMERGENCY: fenced at once, by a last-resort hook
  * @DAXLEASE_EVENT_NO_GRACE: fenced at once: freeze, a spent budget, device removal or a
- * 	grace of zero
+ *	grace of zero
  * @DAXLEASE_EVENT_JOINED: a second operation met an open break and shares its deadline
  */
 enum daxlease_event_flags {

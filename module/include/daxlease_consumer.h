@@ -36,21 +36,26 @@ struct daxlease_run {
  * struct daxlease_consumer_ops - what the core calls in a consumer
  * @name: for messages
  * @fence: end device access to @count pages from @first, which are whole granules of the
- * 	lease (clipped to lease and attachment). Returns true when it is confirmed: unmapped,
- * 	flushed, checked. Returning false keeps the filesystem waiting; the core complains and
- * 	tries again. Idempotent: a range fenced before is fenced. Context: process context, may
- * 	sleep; memalloc_noio_save() scope; i_rwsem, invalidate lock, mmap_lock and a locked DAX
- * 	entry may be held by the caller. Must not allocate memory that can fail, wait for user
- * 	space or take a lock that anybody holds across a page fault, user access or filesystem
- * 	code.
+ *	lease (clipped to lease and attachment). Returns true when it is confirmed: unmapped,
+ *	flushed, checked. Returning false keeps the filesystem waiting; the core complains and
+ *	tries again. Idempotent: a range fenced before is fenced. Context: process context, may
+ *	sleep; memalloc_noio_save() scope; i_rwsem, invalidate lock, mmap_lock and a locked DAX
+ *	entry may be held by the caller. Must not allocate memory that can fail, wait for user
+ *	space or take a lock that anybody holds across a page fault, user access or filesystem
+ *	code.
+ * @rearm: map @count pages from @first again, all of them lost before, to the pages that
+ *	daxlease_run_at() has for them now. Returns 0, or an errno after which the core fences them again.
+ *	NULL: a consumer that cannot; the lease is not re-armed.
+ *	Context: process context, may sleep, no filesystem lock; memalloc_noio_save() scope.
  */
 struct daxlease_consumer_ops {
 	const char *name;
 	bool (*fence)(void *priv, u64 first, u64 count);
+	int (*rearm)(void *priv, u64 first, u64 count);
 };
 
 /* daxlease_acquire_vma() */
-#define DAXLEASE_ACQ_WRITE	(1U << 0)	/* the device will write */
+#define DAXLEASE_ACQ_WRITE	0x1	/* the device will write */
 
 struct daxlease *daxlease_acquire_vma(unsigned long addr, size_t length, unsigned int flags);
 void daxlease_put(struct daxlease *lease);
