@@ -262,7 +262,7 @@ struct daxlease *dl_acquire(const struct dl_request *req)
 
 	if (dl_lease_count() >= dl_leases_max())
 		return ERR_PTR(-ENOSPC);
-	err = dl_hooks_get();
+	err = dl_hooks_get(inode->i_sb);
 	if (err)
 		return ERR_PTR(err);
 	lease = ERR_PTR(-ENOMEM);

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 #define pr_fmt(fmt) "daxlease: " fmt
 
+#include <linux/fs.h>
 #include <linux/module.h>
 #include <linux/mutex.h>
 #include <linux/seq_file.h>
 #include <linux/workqueue.h>
 
+#include "hook_ops.h"
 #include "hooks.h"
-#include "lease.h"
 
 #define LINGER	HZ	/* stay armed so long after the last lease */
 
@@ -20,13 +21,24 @@ static bool early = true;		/* see dl_hooks_early(); read without the lock */
 static void disarm_work(struct work_struct *work);
 static DECLARE_DELAYED_WORK(disarm_later, disarm_work);	/* pending or running while armed */
 
+/* In the order of arming: the last resort first, so that no wait begins that nothing backs. */
+static const struct {
+	struct dl_redirect *hooks;
+	int nr;
+} tables[] = {
+	{ dl_gate_hooks, DL_NR_GATE },
+	{ dl_early_hooks, DL_NR_EARLY },
+};
+
 static int disarm(void)
 {
-	int i, err = 0;
+	int t, i, err;
 
 	lockdep_assert_held(&hooks_lock);
-	for (i = DL_NR_REDIRECTS - 1; i >= 0; i--)
-		err = dl_redirect_disarm(&dl_redirects[i]) ?: err;
+	err = dl_redirect_disarm(&dl_ext4_hook);
+	for (t = ARRAY_SIZE(tables) - 1; t >= 0; t--)
+		for (i = 0; i < tables[t].nr; i++)
+			err = dl_redirect_disarm(&tables[t].hooks[i]) ?: err;
 	if (err) {
 		stuck = true;	/* the reference on ourselves is never given back */
 		return err;
@@ -37,41 +49,51 @@ static int disarm(void)
 	return 0;
 }
 
+static int arm_one(struct dl_redirect *r)
+{
+	int err = dl_redirect_arm(r);
+
+	if (!err)
+		return 0;
+	if (!r->optional) {
+		pr_err_ratelimited("%s cannot be hooked (error %d): no leases\n", r->name, err);
+		return err;
+	}
+	WRITE_ONCE(early, false);
+	pr_warn_ratelimited("%s is somebody else's (error %d): breaks hold the inode lock\n",
+			    r->name, err);
+	return 0;
+}
+
 static int arm(void)
 {
-	int i, err;
+	int t, i, err;
 
 	lockdep_assert_held(&hooks_lock);
 	__module_get(THIS_MODULE);
 	armed = true;
 	WRITE_ONCE(early, true);
-	for (i = 0; i < DL_NR_REDIRECTS; i++) {
-		err = dl_redirect_arm(&dl_redirects[i]);
-		if (!err)
-			continue;
-		if (!dl_redirects[i].optional) {
-			pr_err("%s cannot be hooked (error %d): no leases\n", dl_redirects[i].name,
-			       err);
-			goto fail;
+	for (t = 0; t < ARRAY_SIZE(tables); t++) {
+		for (i = 0; i < tables[t].nr; i++) {
+			err = arm_one(&tables[t].hooks[i]);
+			if (err) {
+				disarm();
+				return err;
+			}
 		}
-		WRITE_ONCE(early, false);
-		pr_warn_ratelimited("%s is somebody else's (error %d): breaks hold the inode lock\n",
-				    dl_redirects[i].name, err);
 	}
 	schedule_delayed_work(&disarm_later, LINGER);
 	return 0;
-fail:
-	disarm();
-	return err;
 }
 
 /**
  * dl_hooks_get() - make sure that every layout change is seen, before a lease is published
+ * @sb: the filesystem
  *
  * Context: process context, may sleep; no lock of the module held.
  * Return: 0, and dl_hooks_put() is owed; -ENODEV: no leases can be given; -EINTR.
  */
-int dl_hooks_get(void)
+int dl_hooks_get(const struct super_block *sb)
 {
 	int err = 0;
 
@@ -79,8 +101,10 @@ int dl_hooks_get(void)
 		return -EINTR;
 	if (!armed && !stuck)
 		err = arm();
-	if (!err)
-		err = stuck ? -ENODEV : dl_hook_selftest();
+	if (!err && !dl_ext4_hook.armed && !strcmp(sb->s_type->name, "ext4"))
+		err = arm_one(&dl_ext4_hook);
+	if (!err && (stuck || !dl_gate_selftest() || !dl_early_selftest()))
+		err = -ENODEV;
 	if (!err)
 		users++;
 	else
@@ -132,13 +156,16 @@ bool dl_hooks_early(void)
  */
 void dl_hooks_stats(struct seq_file *m)
 {
-	int i;
+	int t, i;
 
 	mutex_lock(&hooks_lock);
 	seq_printf(m, "armed %d\nstuck %d\nusers %u\nemergencies %llu\n", armed, stuck, users,
-		   dl_hook_emergencies());
-	for (i = 0; i < DL_NR_REDIRECTS; i++)
-		seq_printf(m, "hook %s %d\n", dl_redirects[i].name, dl_redirects[i].armed);
+		   dl_gate_emergencies());
+	for (t = 0; t < ARRAY_SIZE(tables); t++)
+		for (i = 0; i < tables[t].nr; i++)
+			seq_printf(m, "hook %s %d\n", tables[t].hooks[i].name,
+				   tables[t].hooks[i].armed);
+	seq_printf(m, "hook %s %d\n", dl_ext4_hook.name, dl_ext4_hook.armed);
 	mutex_unlock(&hooks_lock);
 }
 
@@ -149,7 +176,7 @@ void dl_hooks_stats(struct seq_file *m)
  */
 int dl_hooks_init(void)
 {
-	return dl_hook_resolve();
+	return dl_early_resolve();
 }
 
 /**

@@ -49,7 +49,8 @@ static void notrace thunk(unsigned long ip, unsigned long parent_ip, struct ftra
 {
 	struct dl_redirect *r = container_of(ops, struct dl_redirect, ops);
 
-	if (parent_ip - r->original_start < r->original_size)
+	if (parent_ip - r->original_start < r->original_size ||
+	    parent_ip - r->exempt_start < r->exempt_size)
 		return;
 	if (r->want(regs))
 		ftrace_regs_set_instruction_pointer(regs, (unsigned long)r->replacement);
@@ -71,6 +72,9 @@ int dl_redirect_arm(struct dl_redirect *r)
 	int err;
 
 	if (!ip || !bounds((unsigned long)r->original, NULL, &r->original_start, &r->original_size))
+		return -ENOENT;
+	if (r->exempt &&
+	    !bounds(dl_symbol(r->exempt), r->exempt, &r->exempt_start, &r->exempt_size))
 		return -ENOENT;
 	r->ops = (struct ftrace_ops){
 		.func = thunk,

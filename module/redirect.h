@@ -20,11 +20,14 @@ struct dl_redirect {
 	void *replacement;		/* same signature */
 	void *original;			/* our only caller of the real one */
 	bool (*want)(struct ftrace_regs *regs);	/* notrace; must not sleep, lock or be traced */
+	const char *exempt;		/* calls by this kernel function are left alone, or NULL */
 	bool optional;			/* another user of ftrace may own it: go on without */
 
 	bool armed;
 	unsigned long original_start;
 	unsigned long original_size;
+	unsigned long exempt_start;
+	unsigned long exempt_size;
 	struct ftrace_ops ops;
 };
 

@@ -44,7 +44,8 @@ struct daxlease_run {
  *	space or take a lock that anybody holds across a page fault, user access or filesystem
  *	code.
  * @rearm: map @count pages from @first again, all of them lost before, to the pages that
- *	daxlease_run_at() has for them now. Returns 0, or an errno after which the core fences them again.
+ *	daxlease_run_at() has for them now. Returns 0, or an errno after which the core fences them
+ *	again.
  *	NULL: a consumer that cannot; the lease is not re-armed.
  *	Context: process context, may sleep, no filesystem lock; memalloc_noio_save() scope.
  */

@@ -6,7 +6,6 @@
 #include "harness.h"
 #include "held.h"
 #include "lease.h"
-#include "trace.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -120,6 +119,8 @@ static void uncooperative_holder(const struct test *t)
 	struct breaker_result result;
 	struct daxlease_event ev;
 	struct extent freed;
+	struct fault_log log;
+	struct fault fault;
 	struct breaker b;
 	struct held h;
 
@@ -139,7 +140,14 @@ static void uncooperative_holder(const struct test *t)
 
 	held_check_fenced(&h, 8 * MIB);
 	held_check_fenced(&h, 16 * MIB - PAGE);
-	story("device accesses that worked before now fault in the IOMMU");
+	fault_mark(&log);
+	device_fill(&h.edu, HELD_IOVA + 12 * MIB, 0xee, 64);
+	CHECK(fault_next(&log, &fault, SOON_MS));
+	CHECK_EQ(fault.iova, HELD_IOVA + 12 * MIB);
+	fault_close(&log);
+	story("device accesses that worked before now fault: the IOMMU reports a refused %s of %#llx by %02x:%02x.%x",
+	      fault.write ? "write" : "read", (unsigned long long)fault.iova, fault.source >> 8,
+	      fault.source >> 3 & 31, fault.source & 7);
 	check_victim(t, &h, &freed, 8 * MIB, 8 * MIB);
 	story("the freed blocks belong to another file: the device's attempts to write them change nothing");
 	held_check_live(&h, h.fd, 0);
@@ -362,22 +370,6 @@ static void manual_break(const struct test *t)
 	CHECK_PATTERN(fd, 0, 8 * MIB, 1);
 }
 
-static void timeline(const struct test *t)
-{
-	struct op op = { .kind = OP_PUNCH, .offset = 2 * MIB, .length = PAGE };
-	struct daxlease_event ev;
-	struct held h;
-
-	held_open(&h, t->dir, 8 * MIB, SHORT_GRACE);
-	op.path = h.path;
-	CHECK(trace_start(), "no tracepoints");
-	trace_mark("the device holds 8 MiB of the file; punch of 4 KiB in its second granule begins");
-	CHECK_RET(breaker_run(&op, SOON_MS).ret, 0);
-	CHECK(lease_wait(h.ctx, h.lease, DAXLEASE_EVENT_FENCED, &ev, SOON_MS));
-	trace_mark("punch has returned; the holder never answered");
-	CHECK(trace_tell() > 8, "the timeline is too short");
-}
-
 const struct testcase break_cases[] = {
 	{ "cooperative-holder-releases-truncate",
 	  "truncate waits for a cooperative holder, and for no longer than it takes",
@@ -409,8 +401,5 @@ const struct testcase break_cases[] = {
 	{ "break-by-hand",
 	  "DAXLEASE_BREAK takes a granule back without touching the file",
 	  manual_break, ON_ANY | NEEDS_CORE, 30 },
-	{ "timeline-of-a-break",
-	  "one uncooperative break, microsecond by microsecond",
-	  timeline, ON_ANY | NEEDS_VFIO | DEMO, 0 },
 	{ 0 }
 };

@@ -106,31 +106,6 @@ static void interrupted_breaker(const struct test *t)
 	      "leased again");
 }
 
-/* Operations that the early hooks do not see wait in the filesystem's own break-layout path */
-static void gate_holds_unrecorded(const struct test *t)
-{
-	struct op op = { .kind = OP_CLONE, .path = path_in(t->dir, "file"), .other = path_in(t->dir, "copy") };
-	struct daxlease_acquire a;
-	struct daxlease_event ev;
-	struct breaker b;
-	int ctx, fd, copy;
-
-	fd = file_create(op.path, 8 * MIB, 1);
-	copy = file_create_empty(op.other);
-	ctx = lease_open();
-	CHECK_RET(lease_acquire(ctx, fd, 0, 8 * MIB, DAXLEASE_WRITE, LONG_GRACE, &a), 0);
-	breaker_start(&b, &op);
-	CHECK(lease_wait(ctx, a.id, DAXLEASE_EVENT_BREAK, &ev, SOON_MS));
-	CHECK_EQ(ev.reason, DAXLEASE_REASON_LAYOUT);
-	CHECK(!breaker_done(&b));
-	CHECK_RET(lease_acquire(ctx, fd, 0, MIB, DAXLEASE_WRITE, 0, NULL), -EAGAIN);
-	CHECK_RET(lease_ack(ctx, a.id, a.generation, ev.break_id), 0);
-	CHECK_RET(breaker_join(&b, SOON_MS).ret, 0);
-	CHECK_EQ(lease_lost(ctx, a.id), 4);
-	CHECK(file_shared(fd, 0, 8 * MIB));
-	CHECK_PATTERN(copy, 0, 8 * MIB, 1);
-}
-
 /* A loop device punches below vfs_fallocate(): the gate alone sees it, on every filesystem */
 static void gate_holds_loop(const struct test *t)
 {
@@ -318,9 +293,6 @@ const struct testcase race_cases[] = {
 	{ "interrupted-breaker-leaves-nothing",
 	  "a breaker killed while it waits leaves neither bar nor change",
 	  interrupted_breaker, ON_ANY | NEEDS_CORE | DEMO, 30 },
-	{ "gate-holds-unrecorded-clone",
-	  "a clone, which the early hooks do not see, waits in the filesystem until the fence",
-	  gate_holds_unrecorded, ON_XFS | NEEDS_CORE, 30 },
 	{ "gate-holds-loop-discard",
 	  "a discard through a loop device, below vfs_fallocate, waits in the filesystem until the fence",
 	  gate_holds_loop, ON_ANY | NEEDS_CORE, 30 },

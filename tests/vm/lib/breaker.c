@@ -67,6 +67,7 @@ int breaker_main(int argc, char **argv)
 	op.offset = strtoull(argv[4], NULL, 0);
 	op.length = strtoull(argv[5], NULL, 0);
 	op.uid = atoi(argv[6]);
+	prctl(PR_SET_NAME, "breaker");
 	if (be_user(op.uid))
 		return 3;
 	call_and_tell(fd, do_op, &op);
