@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
-#include <linux/blkdev.h>
 #include <linux/capability.h>
 #include <linux/cred.h>
 #include <linux/fcntl.h>
 #include <linux/file.h>
+#include <linux/fs.h>
 #include <linux/fileattr.h>
 #include <linux/mm.h>
 #include <linux/pagemap.h>
@@ -16,6 +16,7 @@
 #include "hooks.h"
 #include "opctx.h"
 #include "params.h"
+#include "removal.h"
 #include "resolve.h"
 #include "trace.h"
 #include "unexported.h"
@@ -27,15 +28,6 @@
 static bool known_filesystem(const struct super_block *sb)
 {
 	return !strcmp(sb->s_type->name, "ext4") || !strcmp(sb->s_type->name, "xfs");
-}
-
-/* Persistent memory itself: a device mapper's table can change without a word to the file. */
-static bool on_plain_pmem(const struct super_block *sb)
-{
-	const struct device *disk = disk_to_dev(sb->s_bdev->bd_disk);
-
-	return disk->parent && disk->parent->driver &&
-	       !strcmp(disk->parent->driver->name, "nd_pmem");
 }
 
 static bool on_realtime(struct file *file)
@@ -53,7 +45,7 @@ static int check_file(struct file *file, bool write)
 		return -EISDIR;
 	if (!S_ISREG(inode->i_mode) || file->f_mapping->host != inode ||
 	    !known_filesystem(inode->i_sb) || !IS_DAX(inode) || IS_SWAPFILE(inode) ||
-	    !inode->i_sb->s_bdev || !on_plain_pmem(inode->i_sb) || on_realtime(file))
+	    !dl_removal_device(inode->i_sb) || on_realtime(file))
 		return -EOPNOTSUPP;
 	if (!(file->f_mode & FMODE_READ) || (write && !(file->f_mode & FMODE_WRITE)))
 		return -EBADF;
@@ -179,7 +171,9 @@ static int activate(struct daxlease *lease)
 	int err = 0;
 
 	spin_lock(&gate->lock);
-	if (lease->dead)
+	if (dl_removal_under_way(gate->inode->i_sb))
+		err = -ENODEV;
+	else if (lease->dead)
 		err = -ERESTART;
 	else
 		dl_lease_set_state(lease, DAXLEASE_ACTIVE);

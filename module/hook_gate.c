@@ -140,8 +140,8 @@ static int hook_invalidate_pages(struct address_space *mapping, pgoff_t start, p
 /*
  * The only call before a block moves that was never shared (XFS: a store to a block for which a
  * copy-on-write preallocation exists). The gate's own look at the file also unmaps all of it; the
- * redirect leaves that alone. unmap_mapping_range() may have a copy of the function compiled in: its
- * callers truncate, and meet the hook above.
+ * redirect leaves that alone. unmap_mapping_range() may have a copy of the function compiled in:
+ * its callers truncate, and meet the hook above.
  */
 static void hook_unmap(struct address_space *mapping, pgoff_t start, pgoff_t nr, bool even_cows)
 {

@@ -9,6 +9,7 @@
 
 #include "hook_ops.h"
 #include "hooks.h"
+#include "removal.h"
 
 #define LINGER	HZ	/* stay armed so long after the last lease */
 
@@ -44,6 +45,7 @@ static int disarm(void)
 		return err;
 	}
 	dl_hook_drain();
+	dl_removal_unwatch();
 	armed = false;
 	module_put(THIS_MODULE);
 	return 0;
@@ -101,6 +103,8 @@ int dl_hooks_get(const struct super_block *sb)
 		return -EINTR;
 	if (!armed && !stuck)
 		err = arm();
+	if (!err)
+		err = dl_removal_watch(sb);
 	if (!err && !dl_ext4_hook.armed && !strcmp(sb->s_type->name, "ext4"))
 		err = arm_one(&dl_ext4_hook);
 	if (!err && (stuck || !dl_gate_selftest() || !dl_early_selftest()))

@@ -11,27 +11,44 @@
  * This interface is unstable until version 1.0: programs must be rebuilt with the module.
  *
  * Conventions, for every ioctl on /dev/daxlease:
- * - The structure begins with its size in bytes, as the caller was compiled; then flags. A shorter
- * structure than the kernel knows is zero-extended, a longer one must be zero beyond what it knows.
- * - Reserved members and unknown flags must be zero.
- * - Offsets and lengths are in bytes; times are in nanoseconds of CLOCK_MONOTONIC.
+ *  - The structure begins with its size in bytes, as the caller was compiled; then flags. A
+ *    shorter structure than the kernel knows is zero-extended, a longer one must be zero beyond
+ *    what it knows.
+ *  - Reserved members and unknown flags must be zero.
+ *  - Offsets and lengths are in bytes; times are in nanoseconds of CLOCK_MONOTONIC.
  *
- * Errors, the same for all ioctls: EINVAL      a size below the first version's, a non-zero
- * reserved member, an unknown flag, an unaligned, empty or overflowing range, a range that ends
- * past the last whole page E2BIG       the structure is longer than the kernel knows and not zero
- * there EFAULT      a pointer to memory that cannot be read or written ENOTTY      no such ioctl
- * EOPNOTSUPP  known and not built, or not possible for this file: not ext4 or XFS, no DAX, realtime
- * device, device mapper, overlayfs, swap file, block device, another architecture EBADF       not
- * an open file, or not opened for the access asked for EISDIR      a directory ENODEV      the
- * hooks of the module could not be armed or failed their self-test: no leases ENOENT      no such
- * lease in this context EACCES      not the owner of the file and no CAP_LEASE; or the target of
- * WATCH may not be traced EPERM       CAP_SYS_ADMIN is missing (WATCH of all), or a grace above the
- * limit without CAP_LEASE ENODATA     a read lease over a hole or over blocks allocated but not
- * written EMLINK      a read lease over blocks shared with another file EAGAIN      the range is
- * barred, or an unfenced break stands in the way: try again EBUSY       RELEASE of an implicit
- * lease: unmap it instead ESTALE      a generation or break that is over ESRCH       the process of
- * a pidfd has exited ENOSPC      too many leases: of this user, of this filesystem, or in all
- * ENOMEM      out of memory EINTR       killed while waiting
+ * Errors, the same for all ioctls:
+ *  EINVAL      a size below the first version's, a non-zero reserved member, an unknown flag, an
+ *              unaligned, empty or overflowing range, a range that ends past the last whole page
+ *  E2BIG       the structure is longer than a page, or longer than the kernel knows and not zero
+ *              there; a bitmap of more than 16 MiB
+ *  EFAULT      a pointer to memory that cannot be read or written; the filesystem cannot provide a
+ *              page of the range; somebody has unmapped what ACQUIRE looks through
+ *  ENOTTY      no such ioctl
+ *  EOPNOTSUPP  known and not built, or not possible for this file: not ext4 or XFS, no DAX, realtime
+ *              device, device mapper, overlayfs, swap file, block device
+ *  EBADF       not an open file, or not opened for the access asked for
+ *  EISDIR      a directory
+ *  ENODEV      the hooks of the module could not be armed or failed their self-test, or the memory
+ *              is being removed: no leases
+ *  ENOENT      no such lease in this context
+ *  EACCES      not the owner of the file and no CAP_LEASE; or the target of WATCH may not be traced
+ *  EPERM       CAP_SYS_ADMIN is missing (WATCH of all), or a grace above the limit
+ *  ENODATA     a read lease over a hole or over blocks allocated but not written
+ *  EMLINK      a read lease over blocks shared with another file
+ *  EEXIST      this context watches that process already
+ *  EAGAIN      the range is barred, or an unfenced break stands in the way: try again
+ *  EBUSY       RELEASE of an implicit lease: unmap it instead
+ *  ESTALE      a generation or break that is over
+ *  ESRCH       the process of a pidfd has exited
+ *  ENOSPC      too many leases
+ *  ENOMEM      out of memory
+ *  EINTR       killed while waiting
+ *  EIO         a consumer did not confirm that device access has ended; the kernel goes on trying
+ *
+ * read(2) returns whole events: EINVAL if the buffer is shorter than one, EAGAIN if there is none
+ * and the file is non-blocking, EINTR, and EFAULT, after which the event is still there.
+ * poll(2): POLLIN.
  */
 #ifndef _UAPI_DAXLEASE_H
 #define _UAPI_DAXLEASE_H

@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: GPL-2.0
+/* The memory goes away under a lease. On the guest's second NVDIMM, so that the other cases keep theirs. */
+#include "breaker.h"
+#include "edu.h"
+#include "fault.h"
+#include "file.h"
+#include "harness.h"
+#include "held.h"
+#include "lease.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#define LONG_GRACE	(25000 * MS)
+#define SOON_MS		10000
+#define MOUNT		"/run/second"
+
+static void unbind_revokes(const struct test *t)
+{
+	struct daxlease_acquire a;
+	struct daxlease_event ev;
+	unsigned char buf[512];
+	struct fault_log log;
+	struct edu e;
+	int ctx, fd;
+	void *map;
+
+	CHECK_EQ(shell("ndctl create-namespace -f -e namespace1.0 -m fsdax --map=mem >/dev/null && mkdir -p " MOUNT
+		       " && mkfs.%s -q %s /dev/pmem1 && mount -o dax=always /dev/pmem1 " MOUNT, t->fs,
+		       *t->fs == 'x' ? "-f" : "-b 4096"), 0, "no second NVDIMM");
+	fd = CHECK_SYS(open(MOUNT "/file", O_RDWR | O_CREAT | O_CLOEXEC, 0600));
+	CHECK_SYS(fallocate(fd, 0, 0, 4 * MIB));
+	map = file_map(fd, 0, 4 * MIB);
+	ctx = lease_open();
+	CHECK_RET(lease_acquire(ctx, fd, 0, 4 * MIB, DAXLEASE_WRITE, LONG_GRACE, &a), 0);
+	edu_open(&e);
+	CHECK_RET(vfio_map(&e.vfio, map, HELD_IOVA, 4 * MIB, VFIO_RW), 0);
+	device_read(&e, HELD_IOVA, buf, sizeof(buf));
+	CHECK_SYS(munmap(map, 4 * MIB));
+
+	CHECK_EQ(shell("basename $(readlink /sys/block/pmem1/device) >/sys/bus/nd/drivers/nd_pmem/unbind"), 0);
+	CHECK(lease_wait(ctx, a.id, DAXLEASE_EVENT_FENCED, &ev, SOON_MS), "the holder was not told");
+	CHECK_EQ(ev.reason, DAXLEASE_REASON_REMOVE);
+	CHECK(ev.flags & DAXLEASE_EVENT_NO_GRACE);
+	CHECK_EQ(lease_state(ctx, a.id), DAXLEASE_REVOKED);
+	fault_mark(&log);
+	device_fill(&e, HELD_IOVA + MIB, 0xee, sizeof(buf));
+	CHECK(fault_wait(&log, HELD_IOVA + MIB, PAGE, true), "the device still reaches memory that is gone");
+	fault_close(&log);
+	CHECK(lease_acquire(ctx, fd, 0, 4 * MIB, DAXLEASE_WRITE, 0, NULL) < 0, "leased what is gone");
+	CHECK_EQ(vfio_unmap(&e.vfio, HELD_IOVA, 4 * MIB), (int64_t)(4 * MIB));
+	CHECK_RET(lease_release(ctx, a.id), 0);
+	/* Stays mounted: ext4's umount looks at the struct pages of the file, which are gone with the device */
+}
+
+const struct testcase removal_cases[] = {
+	{ "unbind-revokes-at-once",
+	  "a lease does not keep persistent memory from being removed, and no device reaches it afterwards",
+	  unbind_revokes, ON_ANY | NEEDS_VFIO, 40 },
+	{ 0 }
+};
