@@ -122,11 +122,16 @@ static int wait_for_bars(struct dl_gate *gate, const struct dl_request *req)
 	return left < 0 ? -EINTR : 0;
 }
 
-/*
- * A breaker that came in by the gate holds i_rwsem while it waits, perhaps for this very thread to
- * let go. So no plain down_write() here: say so, or if asked to wait, remain killable.
+/**
+ * dl_acquire_lock_inode() - take i_rwsem to publish something
+ * @gate: of the inode
+ * @wait: whether to wait for breaks
+ *
+ * A breaker that came in by the gate holds i_rwsem while it waits, perhaps for this very thread to let
+ * go. So no plain down_write() here: say so, or if asked to wait, remain killable.
+ * Return: 0, -EAGAIN or -EINTR.
  */
-static int lock_inode(struct dl_gate *gate, bool wait)
+int dl_acquire_lock_inode(struct dl_gate *gate, bool wait)
 {
 	while (!inode_trylock(gate->inode)) {
 		if (!wait && dl_gate_breaking(gate))
@@ -144,7 +149,7 @@ static int publish(struct daxlease *lease, const struct dl_request *req)
 	struct address_space *mapping = req->file->f_mapping;
 	int err;
 
-	err = lock_inode(gate, req->wait);
+	err = dl_acquire_lock_inode(gate, req->wait);
 	if (err)
 		return err;
 	spin_lock(&gate->lock);
@@ -202,6 +207,16 @@ static struct daxlease *prepare(struct dl_gate *gate, const struct dl_request *r
 	return lease;
 }
 
+static int record(struct daxlease *lease, const struct dl_window *w)
+{
+	struct dl_extents *ext = dl_extents_alloc();
+
+	if (!ext)
+		return -ENOMEM;
+	rcu_assign_pointer(lease->extents, ext);	/* freed with the lease */
+	return dl_resolve(w, ext, &lease->dead);
+}
+
 /* One attempt; -ERESTART: an operation came between. */
 static struct daxlease *try_acquire(struct dl_gate *gate, const struct dl_request *req,
 				    const struct dl_window *w)
@@ -220,7 +235,7 @@ static struct daxlease *try_acquire(struct dl_gate *gate, const struct dl_reques
 	err = publish(lease, req);
 	if (err)
 		goto put;
-	err = dl_resolve(w, &lease->extents, &lease->dead);
+	err = record(lease, w);
 	if (!err && req->implicit)
 		err = dl_watch_adopt(lease);
 	if (!err)
@@ -278,7 +293,7 @@ struct daxlease *dl_acquire(const struct dl_request *req)
 	}
 	if (!IS_ERR(lease))
 		trace_daxlease_acquired(lease->id, inode, req->range.first, req->range.last,
-					lease->extents.nr, req->implicit);
+					rcu_access_pointer(lease->extents)->nr, req->implicit);
 	dl_window_close(&w);
 out_gate:
 	dl_gate_put(gate);

@@ -31,6 +31,7 @@ struct dl_request {
 
 int dl_acquire_range(struct file *file, u64 offset, u64 length, struct dl_range *range);
 int dl_acquire_permitted(struct file *file, bool write);
+int dl_acquire_lock_inode(struct dl_gate *gate, bool wait);
 struct daxlease *dl_acquire(const struct dl_request *req);
 
 #endif /* _DAXLEASE_ACQUIRE_H */

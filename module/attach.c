@@ -48,6 +48,51 @@ bool dl_attach_fence(struct daxlease *lease, struct dl_range pages)
 	return ok;
 }
 
+/**
+ * dl_attach_can_rearm() - does every consumer know how?
+ * @lease: the lease
+ *
+ * Context: daxlease.fence_lock held.
+ * Return: true if so, or if there is none.
+ */
+bool dl_attach_can_rearm(struct daxlease *lease)
+{
+	struct daxlease_attachment *att;
+
+	lockdep_assert_held(&lease->fence_lock);
+	list_for_each_entry(att, &lease->attachments, list)
+		if (!att->ops->rearm)
+			return false;
+	return true;
+}
+
+/**
+ * dl_attach_rearm() - let every consumer map some granules again
+ * @lease: the lease
+ * @pages: pages of the file, whole granules of the lease
+ *
+ * Context: daxlease.fence_lock held.
+ * Return: 0, or the first error; the caller fences the granules then.
+ */
+int dl_attach_rearm(struct daxlease *lease, struct dl_range pages)
+{
+	struct dl_range rel = { pages.first - lease->range.first, pages.last - lease->range.first };
+	struct daxlease_attachment *att;
+	int err;
+
+	lockdep_assert_held(&lease->fence_lock);
+	list_for_each_entry(att, &lease->attachments, list) {
+		struct dl_range r = dl_range_clip(att->range, rel);
+
+		if (dl_range_empty(r))
+			continue;
+		err = att->ops->rearm(att->priv, r.first, dl_range_pages(r));
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
 /* Tell a newcomer what it must not map, so that it sees losses in one way only. */
 static bool fence_lost(struct daxlease_attachment *att)
 {
@@ -152,12 +197,18 @@ EXPORT_SYMBOL_GPL(daxlease_pgoff);
  * daxlease_run_at() - the contiguous pages of a lease that begin with a page
  * @lease: the lease, acquired
  * @page: counted from the start of the lease
- * @run: filled
+ * @run: filled; for what is live the answer does not change
  *
+ * Context: any; takes no lock.
  * Return: false if the lease has no such page.
  */
 bool daxlease_run_at(const struct daxlease *lease, u64 page, struct daxlease_run *run)
 {
-	return dl_extents_at(&lease->extents, page, run);
+	bool found;
+
+	rcu_read_lock();
+	found = dl_extents_at(rcu_dereference(lease->extents), page, run);
+	rcu_read_unlock();
+	return found;
 }
 EXPORT_SYMBOL_GPL(daxlease_run_at);

@@ -10,6 +10,8 @@
 
 #include "lease.h"
 
+bool dl_attach_can_rearm(struct daxlease *lease);
+int dl_attach_rearm(struct daxlease *lease, struct dl_range pages);
 bool dl_attach_fence(struct daxlease *lease, struct dl_range pages);
 
 #endif /* _DAXLEASE_ATTACH_H */

@@ -177,6 +177,8 @@ bool dl_break_start(struct daxlease *lease, const struct dl_breaker *by)
 		lease->dead |= !dl_range_empty(hit);
 		return false;
 	}
+	if (lease->rearming && dl_range_overlaps(lease->rearm, by->range))
+		lease->rearm_dead = true;
 	if (!dl_lease_live_in(lease, by->range))
 		return false;
 	first = dl_granule_of(lease->range, hit.first);
@@ -231,6 +233,7 @@ struct page *dl_break_busy(struct daxlease *lease)
 	u64 nr = dl_granule_count(lease->range);
 	struct daxlease_run run;
 	struct dl_range pages;
+	bool found;
 	u64 g;
 
 	lockdep_assert_held(&lease->gate->lock);
@@ -240,7 +243,10 @@ struct page *dl_break_busy(struct daxlease *lease)
 	if (g >= nr)
 		return NULL;
 	pages = dl_granule_pages(lease->range, g, g);
-	if (WARN_ON_ONCE(!dl_extents_at(&lease->extents, pages.first - lease->range.first, &run)))
+	rcu_read_lock();
+	found = dl_extents_at(rcu_dereference(lease->extents), pages.first - lease->range.first, &run);
+	rcu_read_unlock();
+	if (WARN_ON_ONCE(!found))
 		return NULL;
 	lease->brk.busy = pfn_to_page(run.pfn);
 	dl_busy_get(lease->brk.busy);
@@ -354,6 +360,31 @@ out:
 }
 
 /**
+ * dl_fence_undone() - take back granules that a re-arm has made live, but not every consumer could
+ * map
+ * @lease: a published lease
+ * @g0: first granule
+ * @g1: last granule
+ *
+ * Context: daxlease.fence_lock held; dl_gate.lock not.
+ */
+void dl_fence_undone(struct daxlease *lease, u64 g0, u64 g1)
+{
+	lockdep_assert_held(&lease->fence_lock);
+	spin_lock(&lease->gate->lock);
+	bitmap_set(lease->doomed, g0, g1 - g0 + 1);
+	bitmap_andnot(lease->doomed, lease->doomed, lease->lost, dl_granule_count(lease->range));
+	if (!fence_pass(lease)) {
+		complain(lease);
+		dl_lease_get(lease);
+		if (!queue_delayed_work(deadline_wq, &lease->brk.work, RETRY))
+			dl_lease_put(lease);
+	}
+	wake_up_all(&lease->gate->wait);
+	spin_unlock(&lease->gate->lock);
+}
+
+/**
  * dl_fence_insist() - dl_fence() for a caller that cannot fail or be killed
  * @lease: as for dl_fence()
  *
@@ -377,12 +408,13 @@ static void deadline_work(struct work_struct *work)
 	struct daxlease *lease = container_of(to_delayed_work(work), struct daxlease, brk.work);
 	struct dl_gate *gate = lease->gate;
 	u64 now = ktime_get_ns();
+	u64 id, first, end;
 	bool due;
-	u64 id;
 
+	/* Nothing is due when the break was closed meanwhile. */
 	spin_lock(&gate->lock);
 	id = lease->brk.id;
-	due = id || lease->releasing;	/* else the break was closed meanwhile */
+	due = id || lease->releasing || next_doomed(lease, 0, &first, &end);
 	if (id && lease->brk.deadline > now && !lease->releasing) {
 		due = freezing(lease);
 		if (due)

@@ -23,6 +23,7 @@ struct dl_breaker {
 void dl_break_prepare(struct daxlease *lease);
 bool dl_break_start(struct daxlease *lease, const struct dl_breaker *by);
 bool dl_fence(struct daxlease *lease, u64 break_id);
+void dl_fence_undone(struct daxlease *lease, u64 g0, u64 g1);
 void dl_fence_insist(struct daxlease *lease);
 bool dl_lease_end(struct daxlease *lease);
 bool dl_lease_live_in(const struct daxlease *lease, struct dl_range r);

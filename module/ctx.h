@@ -19,6 +19,7 @@ struct seq_file;
 struct dl_ctx {
 	struct xarray leases;		/* struct daxlease by id; its own lock */
 	struct dl_queue *queue;		/* referenced */
+	bool opened_by_admin;		/* the opener had CAP_SYS_ADMIN */
 	struct mutex read_lock;		/* one reader at a time, so that no record is read twice */
 };
 

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
+#include <linux/minmax.h>
 #include <linux/mm.h>
 #include <linux/slab.h>
 #include <linux/string.h>
@@ -65,13 +66,48 @@ void dl_extents_trim(struct dl_extents *ext)
 }
 
 /**
- * dl_extents_free() - forget all runs
- * @ext: the extents; usable again afterwards
+ * dl_extents_alloc() - extents without runs
+ *
+ * Context: process context, may sleep.
+ * Return: the extents, or NULL.
+ */
+struct dl_extents *dl_extents_alloc(void)
+{
+	return kzalloc(sizeof(struct dl_extents), GFP_KERNEL_ACCOUNT);
+}
+
+/**
+ * dl_extents_free() - free extents and their runs
+ * @ext: the extents, or NULL
  */
 void dl_extents_free(struct dl_extents *ext)
 {
+	if (!ext)
+		return;
 	kvfree(ext->runs);
-	*ext = (struct dl_extents){};
+	kfree(ext);
+}
+
+/**
+ * dl_extents_copy() - append some pages of other extents
+ * @to: ends where the pages begin
+ * @from: has the pages
+ * @first: first page
+ * @end: page after the last
+ *
+ * Context: process context, may sleep.
+ * Return: 0 or -ENOMEM.
+ */
+int dl_extents_copy(struct dl_extents *to, const struct dl_extents *from, u64 first, u64 end)
+{
+	struct daxlease_run run;
+	int err = 0;
+
+	for (; !err && first < end && dl_extents_at(from, first, &run); first += run.count) {
+		run.count = min(run.count, end - first);
+		err = dl_extents_append(to, run.count, run.pfn);
+	}
+	return err;
 }
 
 /**

@@ -3,8 +3,7 @@
  * extent: the physical pages of a lease as runs, so that memory goes with extents and not with
  * pages.
  *
- * Filled page by page in order by one task while the lease is ACQUIRING, read-only from then on: no
- * lock.
+ * Filled in order by one task before anybody else sees it, read-only from then on: no lock.
  */
 #ifndef _DAXLEASE_EXTENT_H
 #define _DAXLEASE_EXTENT_H
@@ -19,7 +18,9 @@ struct dl_extents {
 
 int dl_extents_append(struct dl_extents *ext, u64 count, u64 pfn);
 void dl_extents_trim(struct dl_extents *ext);
+struct dl_extents *dl_extents_alloc(void);
 void dl_extents_free(struct dl_extents *ext);
+int dl_extents_copy(struct dl_extents *to, const struct dl_extents *from, u64 first, u64 end);
 bool dl_extents_at(const struct dl_extents *ext, u64 page, struct daxlease_run *run);
 
 #endif /* _DAXLEASE_EXTENT_H */

@@ -152,7 +152,7 @@ void dl_gate_unbusy(struct dl_gate *gate)
 	spin_unlock(&gate->lock);
 }
 
-/* The span of the live, unexplained granules of a lease under @r, clipped to @r. */
+/* The span of the live (or nearly), unexplained granules of a lease under @r, clipped to @r. */
 static struct dl_range unexplained(const struct daxlease *lease, struct dl_range r,
 				   const struct dl_range *explained)
 {
@@ -166,7 +166,8 @@ static struct dl_range unexplained(const struct daxlease *lease, struct dl_range
 	for (g = dl_granule_of(lease->range, hit.first); g <= last; g++) {
 		struct dl_range pages = dl_granule_pages(lease->range, g, g);
 
-		if (lease->state != DAXLEASE_ACQUIRING && !dl_lease_live_in(lease, pages))
+		if (lease->state != DAXLEASE_ACQUIRING && !dl_lease_live_in(lease, pages) &&
+		    !(lease->rearming && dl_range_overlaps(lease->rearm, pages)))
 			continue;
 		if (explained && !dl_range_overlaps(pages, *explained))
 			continue;

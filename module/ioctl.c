@@ -2,6 +2,7 @@
 #include <linux/bitmap.h>
 #include <linux/capability.h>
 #include <linux/file.h>
+#include <linux/libnvdimm.h>
 #include <linux/module.h>
 #include <linux/pid.h>
 #include <linux/poll.h>
@@ -17,6 +18,7 @@
 #include "hooks.h"
 #include "ioctl.h"
 #include "params.h"
+#include "rearm.h"
 #include "trace.h"
 #include "unexported.h"
 #include "watch.h"
@@ -42,7 +44,8 @@ static int do_info(struct dl_ctx *ctx, union any_cmd *cmd)
 
 	if (info->flags)
 		return -EINVAL;
-	info->capabilities = DAXLEASE_CAP_WATCH | (dl_hooks_early() ? DAXLEASE_CAP_EARLY : 0);
+	info->capabilities = DAXLEASE_CAP_REARM | DAXLEASE_CAP_FLUSH | DAXLEASE_CAP_WATCH |
+			     DAXLEASE_CAP_WATCH_ALL | (dl_hooks_early() ? DAXLEASE_CAP_EARLY : 0);
 	info->granule = DAXLEASE_GRANULE;
 	info->grace_default_ns = dl_grace_default();
 	info->grace_max_ns = dl_grace_max();
@@ -200,9 +203,34 @@ static int do_ack(struct dl_ctx *ctx, union any_cmd *cmd)
 	return err;
 }
 
+/* A byte range within a lease, in pages of the file. */
+static int range_in(const struct daxlease *lease, u64 offset, u64 length, struct dl_range *r)
+{
+	u64 end;
+
+	if (!length || !PAGE_ALIGNED(offset | length) || check_add_overflow(offset, length, &end))
+		return -EINVAL;
+	*r = (struct dl_range){ offset >> PAGE_SHIFT, (end - 1) >> PAGE_SHIFT };
+	return r->first < lease->range.first || r->last > lease->range.last ? -EINVAL : 0;
+}
+
 static int do_rearm(struct dl_ctx *ctx, union any_cmd *cmd)
 {
-	return cmd->rearm.flags ? -EINVAL : -EOPNOTSUPP;
+	struct daxlease_rearm *r = &cmd->rearm;
+	struct daxlease *lease;
+	struct dl_range range;
+	int err;
+
+	if (r->flags)
+		return -EINVAL;
+	lease = dl_ctx_lookup(ctx, r->id);
+	if (!lease)
+		return -ENOENT;
+	err = range_in(lease, r->offset, r->length, &range);
+	if (!err)
+		err = dl_rearm(lease, range, &r->generation);
+	dl_lease_put(lease);
+	return err;
 }
 
 static int do_export_dmabuf(struct dl_ctx *ctx, union any_cmd *cmd)
@@ -210,9 +238,53 @@ static int do_export_dmabuf(struct dl_ctx *ctx, union any_cmd *cmd)
 	return cmd->export_dmabuf.flags ? -EINVAL : -EOPNOTSUPP;
 }
 
+/*
+ * DMA marks no DAX entry dirty, so fsync would not write these back. Under the fence_lock, so that
+ * the memory does not go away meanwhile; a granule at a time, so that no fence waits for long.
+ */
+static int flush_granule(struct daxlease *lease, struct dl_range pages)
+{
+	unsigned int noio = dl_fence_lock(lease);
+	struct daxlease_run run;
+	bool live;
+	u64 page, n;
+
+	spin_lock(&lease->gate->lock);
+	live = dl_lease_live_in(lease, pages);
+	spin_unlock(&lease->gate->lock);
+	for (page = pages.first; live && page <= pages.last; page += n) {
+		live = daxlease_run_at(lease, page - lease->range.first, &run);
+		n = min(run.count, pages.last - page + 1);
+		if (live)
+			arch_wb_cache_pmem(pfn_to_kaddr(run.pfn), n << PAGE_SHIFT);
+	}
+	dl_fence_unlock(lease, noio);
+	return live ? 0 : -ESTALE;
+}
+
 static int do_flush(struct dl_ctx *ctx, union any_cmd *cmd)
 {
-	return cmd->flush.flags ? -EINVAL : -EOPNOTSUPP;
+	struct daxlease_flush *f = &cmd->flush;
+	struct daxlease *lease;
+	struct dl_range range;
+	u64 g, last;
+	int err;
+
+	if (f->flags)
+		return -EINVAL;
+	lease = dl_ctx_lookup(ctx, f->id);
+	if (!lease)
+		return -ENOENT;
+	err = range_in(lease, f->offset, f->length, &range);
+	last = err ? 0 : dl_granule_of(lease->range, range.last);
+	for (g = dl_granule_of(lease->range, range.first); !err && g <= last; g++) {
+		err = fatal_signal_pending(current) ? -EINTR : 0;
+		if (!err)
+			err = flush_granule(lease, dl_range_clip(range, dl_granule_pages(lease->range, g, g)));
+	}
+	pmem_wmb();
+	dl_lease_put(lease);
+	return err;
 }
 
 /* mm_access() makes the check and takes the address space of one and the same task. */
@@ -245,13 +317,15 @@ static int do_watch(struct dl_ctx *ctx, union any_cmd *cmd)
 	u64 grace;
 	int err;
 
-	if (w->__reserved || (w->flags & ~DAXLEASE_WATCH_ALL))
+	if (w->__reserved || (w->flags & ~DAXLEASE_WATCH_ALL) ||
+	    ((w->flags & DAXLEASE_WATCH_ALL) && w->pidfd != -1))
 		return -EINVAL;
-	if (w->flags & DAXLEASE_WATCH_ALL)
-		return -EOPNOTSUPP;
 	err = grace_of(w->grace_ns, &grace);
 	if (err)
 		return err;
+	if (w->flags & DAXLEASE_WATCH_ALL)
+		return ctx->opened_by_admin && capable(CAP_SYS_ADMIN) ?
+		       dl_watch_add(ctx->queue, NULL, grace) : -EPERM;
 	mm = mm_of_pidfd(w->pidfd);
 	if (IS_ERR(mm))
 		return PTR_ERR(mm);
@@ -355,8 +429,13 @@ static long dl_ioctl(struct file *filp, unsigned int nr, unsigned long arg)
 
 static int dl_open(struct inode *inode, struct file *filp)
 {
-	filp->private_data = dl_ctx_alloc();
-	return filp->private_data ? nonseekable_open(inode, filp) : -ENOMEM;
+	struct dl_ctx *ctx = dl_ctx_alloc();
+
+	if (!ctx)
+		return -ENOMEM;
+	ctx->opened_by_admin = ns_capable_noaudit(&init_user_ns, CAP_SYS_ADMIN);
+	filp->private_data = ctx;
+	return nonseekable_open(inode, filp);
 }
 
 static int dl_release(struct inode *inode, struct file *filp)

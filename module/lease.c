@@ -185,7 +185,7 @@ static void lease_free(struct kref *ref)
 			kfree(slot);
 	}
 	xa_release(&leases, lease->id);
-	dl_extents_free(&lease->extents);
+	dl_extents_free(rcu_dereference_protected(lease->extents, true));
 	if (lease->mm)
 		mmdrop(lease->mm);
 	put_pid(lease->holder);

@@ -89,12 +89,15 @@ struct daxlease {
 	char comm[TASK_COMM_LEN];
 	kuid_t uid;
 	u64 grace_limit;		/* ns: the most that this holder may ask for */
-	struct dl_extents extents;	/* complete once ACTIVE */
+	struct dl_extents __rcu *extents; /* complete once ACTIVE; replaced by REARM under fence_lock */
 
 	/* dl_gate.lock */
 	enum daxlease_state state;
 	bool dead;			/* an operation came while ACQUIRING */
 	bool releasing;			/* the fence under way ends in RELEASED */
+	bool rearming;			/* a REARM is under way for @rearm */
+	bool rearm_dead;		/* an operation came meanwhile */
+	struct dl_range rearm;		/* file pages, whole granules */
 	u64 generation;
 	unsigned long *lost;		/* by granule: fenced, not re-armed */
 	unsigned long *doomed;		/* by granule: to be fenced by the open break */

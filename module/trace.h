@@ -145,6 +145,27 @@ TRACE_EVENT(daxlease_fence,
 		  __entry->first, __entry->last, __entry->ok ? "confirmed" : "NOT CONFIRMED")
 );
 
+TRACE_EVENT(daxlease_rearm,
+	TP_PROTO(u64 id, u64 generation, u64 first, u64 last, int ret),
+	TP_ARGS(id, generation, first, last, ret),
+	TP_STRUCT__entry(
+		__field(u64, id)
+		__field(u64, generation)
+		__field(u64, first)
+		__field(u64, last)
+		__field(int, ret)
+	),
+	TP_fast_assign(
+		__entry->id = id;
+		__entry->generation = generation;
+		__entry->first = first;
+		__entry->last = last;
+		__entry->ret = ret;
+	),
+	TP_printk("lease=%llu generation=%llu pages=%llu-%llu ret=%d", __entry->id,
+		  __entry->generation, __entry->first, __entry->last, __entry->ret)
+);
+
 TRACE_EVENT(daxlease_fenced,
 	TP_PROTO(u64 id, u64 brk, u64 lost, u64 took),
 	TP_ARGS(id, brk, lost, took),

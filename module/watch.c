@@ -9,7 +9,7 @@
 struct watch {
 	struct list_head list;		/* watches; watch_lock */
 	struct dl_queue *queue;		/* referenced */
-	struct mm_struct *mm;		/* mmgrab()bed: an identity, its memory is not kept */
+	struct mm_struct *mm;		/* mmgrab()bed: an identity, not its memory; NULL: all */
 	u64 grace;			/* ns */
 };
 
@@ -27,6 +27,11 @@ static int add_slot(struct daxlease *lease, const struct watch *w)
 	return 0;
 }
 
+static bool covers(const struct watch *w, const struct mm_struct *mm)
+{
+	return !w->mm || w->mm == mm;
+}
+
 static struct watch *find(const struct dl_queue *queue, const struct mm_struct *mm)
 {
 	struct watch *w;
@@ -41,7 +46,7 @@ static struct watch *find(const struct dl_queue *queue, const struct mm_struct *
 /**
  * dl_watch_add() - listen to the implicit leases of an address space
  * @queue: where events go; a reference is taken
- * @mm: the address space; its identity is kept
+ * @mm: the address space; its identity is kept. NULL: all
  * @grace: ns that these leases give from now on
  *
  * A second watch of the same queue and address space is refused, so that slots do not pile up.
@@ -65,13 +70,14 @@ int dl_watch_add(struct dl_queue *queue, struct mm_struct *mm, u64 grace)
 		return -EEXIST;
 	}
 	kref_get(&queue->ref);
-	mmgrab(mm);
+	if (mm)
+		mmgrab(mm);
 	w->queue = queue;
 	w->mm = mm;
 	w->grace = grace;
 	list_add_tail(&w->list, &watches);
 	while ((lease = dl_lease_next(lease)))
-		if (lease->implicit && lease->mm == mm)
+		if (covers(w, lease->mm) && lease->implicit && !dl_lease_listens(lease, queue))
 			err = add_slot(lease, w) ?: err;
 	mutex_unlock(&watch_lock);
 	return err;
@@ -93,7 +99,8 @@ void dl_watch_remove_all(struct dl_queue *queue)
 			continue;
 		any = true;
 		list_del(&w->list);
-		mmdrop(w->mm);
+		if (w->mm)
+			mmdrop(w->mm);
 		dl_queue_put(w->queue);
 		kfree(w);
 	}
@@ -115,7 +122,7 @@ bool dl_watch_covers(struct dl_queue *queue, const struct mm_struct *mm)
 	bool covered;
 
 	mutex_lock(&watch_lock);
-	covered = find(queue, mm);
+	covered = find(queue, mm) || find(queue, NULL);
 	mutex_unlock(&watch_lock);
 	return covered;
 }
@@ -134,7 +141,7 @@ int dl_watch_adopt(struct daxlease *lease)
 
 	mutex_lock(&watch_lock);
 	list_for_each_entry(w, &watches, list)
-		if (w->mm == lease->mm && !dl_lease_listens(lease, w->queue))
+		if (covers(w, lease->mm) && !dl_lease_listens(lease, w->queue))
 			err = add_slot(lease, w) ?: err;
 	mutex_unlock(&watch_lock);
 	return err;

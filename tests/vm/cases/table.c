@@ -3,7 +3,8 @@
 #include "harness.h"
 
 extern const struct testcase selftest_cases[], stock_cases[], tools_cases[], abi_cases[],
-	hold_cases[], break_cases[], refuse_cases[], race_cases[], remap_cases[], removal_cases[], unload_cases[], timeline_cases[];
+	hold_cases[], break_cases[], refuse_cases[], race_cases[], remap_cases[], removal_cases[], rearm_cases[],
+	unload_cases[], timeline_cases[];
 
 const struct testcase *const case_tables[] = {
 	stock_cases,
@@ -14,6 +15,7 @@ const struct testcase *const case_tables[] = {
 	race_cases,
 	remap_cases,
 	refuse_cases,
+	rearm_cases,
 	removal_cases,
 	unload_cases,
 	timeline_cases,
