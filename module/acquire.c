@@ -127,8 +127,8 @@ static int wait_for_bars(struct dl_gate *gate, const struct dl_request *req)
  * @gate: of the inode
  * @wait: whether to wait for breaks
  *
- * A breaker that came in by the gate holds i_rwsem while it waits, perhaps for this very thread to let
- * go. So no plain down_write() here: say so, or if asked to wait, remain killable.
+ * A breaker that came in by the gate holds i_rwsem while it waits, perhaps for this very thread to
+ * let go. So no plain down_write() here: say so, or if asked to wait, remain killable.
  * Return: 0, -EAGAIN or -EINTR.
  */
 int dl_acquire_lock_inode(struct dl_gate *gate, bool wait)

@@ -22,6 +22,12 @@ struct dl_breaker {
 
 void dl_break_prepare(struct daxlease *lease);
 bool dl_break_start(struct daxlease *lease, const struct dl_breaker *by);
+void dl_break_close(struct daxlease *lease);
+
+/* fence.c */
+bool dl_lease_freezing(const struct daxlease *lease);
+void dl_deadline_queue(struct daxlease *lease, u64 now);
+void dl_deadline_cancel(struct daxlease *lease);
 bool dl_fence(struct daxlease *lease, u64 break_id);
 void dl_fence_undone(struct daxlease *lease, u64 g0, u64 g1);
 void dl_fence_insist(struct daxlease *lease);

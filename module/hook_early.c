@@ -258,9 +258,11 @@ static bool remap_may(struct file *in, loff_t pos_in, struct file *out, loff_t p
 		return false;
 	if (IS_IMMUTABLE(to) || IS_SWAPFILE(from) || IS_SWAPFILE(to))
 		return false;
-	if (!(flags & REMAP_FILE_DEDUP) && (!(out->f_mode & FMODE_WRITE) || (out->f_flags & O_APPEND)))
+	if (!(flags & REMAP_FILE_DEDUP) &&
+	    (!(out->f_mode & FMODE_WRITE) || (out->f_flags & O_APPEND)))
 		return false;
-	return !rw_verify_area(READ, in, &pos_in, len) && !rw_verify_area(WRITE, out, &pos_out, len);
+	return !rw_verify_area(READ, in, &pos_in, len) &&
+	       !rw_verify_area(WRITE, out, &pos_out, len);
 }
 
 /* May this caller change the file, through this descriptor or another that it could open? */
@@ -311,11 +313,14 @@ static loff_t polite_remap(remap_fn orig, struct file *in, loff_t pos_in, struct
 	int i;
 
 	for (i = 0; i < ARRAY_SIZE(parties); i++)
-		if (leased_in(parties[i]->inode, parties[i]->range) && !writable_by_caller(checked[i]))
+		if (leased_in(parties[i]->inode, parties[i]->range) &&
+		    !writable_by_caller(checked[i]))
 			return -EBUSY;
 	/* Two ranges of one file: one record, since the innermost alone explains. */
-	if (src.inode == dst.inode)
-		src.range = dst.range = dl_range_span(src.range, dst.range);
+	if (src.inode == dst.inode) {
+		src.range = dl_range_span(src.range, dst.range);
+		dst.range = src.range;
+	}
 	party_begin(&src);
 	party_begin(&dst);
 	ret = party_wait(&src);

@@ -159,7 +159,7 @@ static void hook_unmap(struct address_space *mapping, pgoff_t start, pgoff_t nr,
 	dl_hook_leave();
 }
 
-/* EXT4_IOC_MOVE_EXT looks at the original file only; with a DAX donor it swaps blocks and tells nobody. */
+/* EXT4_IOC_MOVE_EXT looks at the original only; with a DAX donor it swaps blocks unasked. */
 static noinline __noclone int hook_move_extents(struct file *o_filp, struct file *d_filp, u64 orig,
 						u64 donor, u64 len, u64 *moved)
 {

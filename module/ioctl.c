@@ -3,9 +3,7 @@
 #include <linux/capability.h>
 #include <linux/file.h>
 #include <linux/libnvdimm.h>
-#include <linux/module.h>
 #include <linux/pid.h>
-#include <linux/poll.h>
 #include <linux/ptrace.h>
 #include <linux/sched/mm.h>
 #include <linux/sched/task.h>
@@ -25,20 +23,8 @@
 
 #define BITMAP_MAX	SZ_16M	/* enough for 256 TiB */
 
-union any_cmd {
-	struct daxlease_info info;
-	struct daxlease_acquire acquire;
-	struct daxlease_release release;
-	struct daxlease_query query;
-	struct daxlease_ack ack;
-	struct daxlease_rearm rearm;
-	struct daxlease_export_dmabuf export_dmabuf;
-	struct daxlease_flush flush;
-	struct daxlease_watch watch;
-	struct daxlease_break brk;
-};
-
-static int do_info(struct dl_ctx *ctx, union any_cmd *cmd)
+/** dl_do_info() - DAXLEASE_INFO; see ioctl.h */
+int dl_do_info(struct dl_ctx *ctx, union dl_cmd *cmd)
 {
 	struct daxlease_info *info = &cmd->info;
 
@@ -58,7 +44,8 @@ static int grace_of(u64 asked, u64 *grace)
 	return *grace > dl_grace_max() ? -EPERM : 0;
 }
 
-static int do_acquire(struct dl_ctx *ctx, union any_cmd *cmd)
+/** dl_do_acquire() - DAXLEASE_ACQUIRE; see ioctl.h */
+int dl_do_acquire(struct dl_ctx *ctx, union dl_cmd *cmd)
 {
 	struct daxlease_acquire *a = &cmd->acquire;
 	struct dl_request req = {
@@ -101,7 +88,8 @@ out:
 	return err;
 }
 
-static int do_release(struct dl_ctx *ctx, union any_cmd *cmd)
+/** dl_do_release() - DAXLEASE_RELEASE; see ioctl.h */
+int dl_do_release(struct dl_ctx *ctx, union dl_cmd *cmd)
 {
 	struct daxlease_release *r = &cmd->release;
 	struct daxlease *lease;
@@ -137,7 +125,8 @@ static int put_bitmap(const struct daxlease *lease, const struct daxlease_query 
 	return 0;
 }
 
-static int do_query(struct dl_ctx *ctx, union any_cmd *cmd)
+/** dl_do_query() - DAXLEASE_QUERY; see ioctl.h */
+int dl_do_query(struct dl_ctx *ctx, union dl_cmd *cmd)
 {
 	struct daxlease_query *q = &cmd->query;
 	unsigned long *lost = NULL;
@@ -177,7 +166,8 @@ out:
 	return err;
 }
 
-static int do_ack(struct dl_ctx *ctx, union any_cmd *cmd)
+/** dl_do_ack() - DAXLEASE_ACK; see ioctl.h */
+int dl_do_ack(struct dl_ctx *ctx, union dl_cmd *cmd)
 {
 	struct daxlease_ack *a = &cmd->ack;
 	struct daxlease *lease;
@@ -214,7 +204,8 @@ static int range_in(const struct daxlease *lease, u64 offset, u64 length, struct
 	return r->first < lease->range.first || r->last > lease->range.last ? -EINVAL : 0;
 }
 
-static int do_rearm(struct dl_ctx *ctx, union any_cmd *cmd)
+/** dl_do_rearm() - DAXLEASE_REARM; see ioctl.h */
+int dl_do_rearm(struct dl_ctx *ctx, union dl_cmd *cmd)
 {
 	struct daxlease_rearm *r = &cmd->rearm;
 	struct daxlease *lease;
@@ -233,7 +224,8 @@ static int do_rearm(struct dl_ctx *ctx, union any_cmd *cmd)
 	return err;
 }
 
-static int do_export_dmabuf(struct dl_ctx *ctx, union any_cmd *cmd)
+/** dl_do_export_dmabuf() - DAXLEASE_EXPORT_DMABUF; see ioctl.h */
+int dl_do_export_dmabuf(struct dl_ctx *ctx, union dl_cmd *cmd)
 {
 	return cmd->export_dmabuf.flags ? -EINVAL : -EOPNOTSUPP;
 }
@@ -242,8 +234,9 @@ static int do_export_dmabuf(struct dl_ctx *ctx, union any_cmd *cmd)
  * DMA marks no DAX entry dirty, so fsync would not write these back. Under the fence_lock, so that
  * the memory does not go away meanwhile; a granule at a time, so that no fence waits for long.
  */
-static int flush_granule(struct daxlease *lease, struct dl_range pages)
+static int flush_granule(struct daxlease *lease, u64 g, struct dl_range within)
 {
+	struct dl_range pages = dl_range_clip(within, dl_granule_pages(lease->range, g, g));
 	unsigned int noio = dl_fence_lock(lease);
 	struct daxlease_run run;
 	bool live;
@@ -262,11 +255,12 @@ static int flush_granule(struct daxlease *lease, struct dl_range pages)
 	return live ? 0 : -ESTALE;
 }
 
-static int do_flush(struct dl_ctx *ctx, union any_cmd *cmd)
+/** dl_do_flush() - DAXLEASE_FLUSH; see ioctl.h */
+int dl_do_flush(struct dl_ctx *ctx, union dl_cmd *cmd)
 {
 	struct daxlease_flush *f = &cmd->flush;
 	struct daxlease *lease;
-	struct dl_range range;
+	struct dl_range range = DL_RANGE_NONE;
 	u64 g, last;
 	int err;
 
@@ -280,7 +274,7 @@ static int do_flush(struct dl_ctx *ctx, union any_cmd *cmd)
 	for (g = dl_granule_of(lease->range, range.first); !err && g <= last; g++) {
 		err = fatal_signal_pending(current) ? -EINTR : 0;
 		if (!err)
-			err = flush_granule(lease, dl_range_clip(range, dl_granule_pages(lease->range, g, g)));
+			err = flush_granule(lease, g, range);
 	}
 	pmem_wmb();
 	dl_lease_put(lease);
@@ -310,7 +304,8 @@ static struct mm_struct *mm_of_pidfd(int pidfd)
 	return mm ?: ERR_PTR(-ESRCH);
 }
 
-static int do_watch(struct dl_ctx *ctx, union any_cmd *cmd)
+/** dl_do_watch() - DAXLEASE_WATCH; see ioctl.h */
+int dl_do_watch(struct dl_ctx *ctx, union dl_cmd *cmd)
 {
 	struct daxlease_watch *w = &cmd->watch;
 	struct mm_struct *mm;
@@ -334,7 +329,8 @@ static int do_watch(struct dl_ctx *ctx, union any_cmd *cmd)
 	return err;
 }
 
-static int do_break(struct dl_ctx *ctx, union any_cmd *cmd)
+/** dl_do_break() - DAXLEASE_BREAK; see ioctl.h */
+int dl_do_break(struct dl_ctx *ctx, union dl_cmd *cmd)
 {
 	struct daxlease_break *b = &cmd->brk;
 	struct dl_breaker by = { .reason = DAXLEASE_REASON_MANUAL };
@@ -358,151 +354,3 @@ static int do_break(struct dl_ctx *ctx, union any_cmd *cmd)
 	fput(file);
 	return err;
 }
-
-struct op_row {
-	size_t size;		/* of the structure as we know it */
-	size_t min_size;	/* of its first version */
-	int (*execute)(struct dl_ctx *ctx, union any_cmd *cmd);
-};
-
-#define ROW(cmd, type, last, fn)						\
-	[DAXLEASE_CMD_##cmd - DAXLEASE_CMD_INFO] = {			\
-		.size = sizeof(struct type),				\
-		.min_size = offsetofend(struct type, last),		\
-		.execute = fn,						\
-	}
-
-static const struct op_row rows[] = {
-	ROW(INFO, daxlease_info, grace_max_ns, do_info),
-	ROW(ACQUIRE, daxlease_acquire, generation, do_acquire),
-	ROW(RELEASE, daxlease_release, id, do_release),
-	ROW(QUERY, daxlease_query, deadline_ns, do_query),
-	ROW(ACK, daxlease_ack, break_id, do_ack),
-	ROW(REARM, daxlease_rearm, generation, do_rearm),
-	ROW(EXPORT_DMABUF, daxlease_export_dmabuf, fd, do_export_dmabuf),
-	ROW(FLUSH, daxlease_flush, length, do_flush),
-	ROW(WATCH, daxlease_watch, grace_ns, do_watch),
-	ROW(BREAK, daxlease_break, leases, do_break),
-};
-
-/* Frozen: a change of any of these is a change of the ABI. */
-static_assert(sizeof(struct daxlease_info) == 40);
-static_assert(sizeof(struct daxlease_acquire) == 64);
-static_assert(sizeof(struct daxlease_release) == 16);
-static_assert(sizeof(struct daxlease_query) == 104);
-static_assert(sizeof(struct daxlease_ack) == 32);
-static_assert(sizeof(struct daxlease_rearm) == 40);
-static_assert(sizeof(struct daxlease_export_dmabuf) == 40);
-static_assert(sizeof(struct daxlease_flush) == 32);
-static_assert(sizeof(struct daxlease_watch) == 24);
-static_assert(sizeof(struct daxlease_break) == 40);
-static_assert(sizeof(struct daxlease_event) == 128);
-
-static long dl_ioctl(struct file *filp, unsigned int nr, unsigned long arg)
-{
-	void __user *user = (void __user *)arg;
-	const struct op_row *row;
-	union any_cmd cmd = {};
-	u32 size;
-	int err;
-
-	if (_IOC_TYPE(nr) != DAXLEASE_TYPE || _IOC_DIR(nr) != _IOC_NONE || _IOC_SIZE(nr) ||
-	    _IOC_NR(nr) < DAXLEASE_CMD_INFO || _IOC_NR(nr) - DAXLEASE_CMD_INFO >= ARRAY_SIZE(rows))
-		return -ENOTTY;
-	row = &rows[array_index_nospec(_IOC_NR(nr) - DAXLEASE_CMD_INFO, ARRAY_SIZE(rows))];
-	if (get_user(size, (u32 __user *)user))
-		return -EFAULT;
-	if (size < row->min_size)
-		return -EINVAL;
-	if (size > PAGE_SIZE)	/* as other extensible calls do: bounds the search for zeroes */
-		return -E2BIG;
-	err = copy_struct_from_user(&cmd, row->size, user, size);
-	if (err)
-		return err;
-	err = row->execute(filp->private_data, &cmd);
-	if (err)
-		return err;
-	if (copy_to_user(user, &cmd, min_t(size_t, size, row->size)))
-		return -EFAULT;
-	return 0;
-}
-
-static int dl_open(struct inode *inode, struct file *filp)
-{
-	struct dl_ctx *ctx = dl_ctx_alloc();
-
-	if (!ctx)
-		return -ENOMEM;
-	ctx->opened_by_admin = ns_capable_noaudit(&init_user_ns, CAP_SYS_ADMIN);
-	filp->private_data = ctx;
-	return nonseekable_open(inode, filp);
-}
-
-static int dl_release(struct inode *inode, struct file *filp)
-{
-	dl_ctx_free(filp->private_data);
-	return 0;
-}
-
-/* As many records as are there and fit; a record that cannot be copied stays. */
-static ssize_t read_records(struct dl_ctx *ctx, char __user *buf, size_t count)
-{
-	struct daxlease_event ev;
-	size_t done = 0;
-	u64 posts;
-
-	while (count - done >= sizeof(ev) && dl_queue_peek(ctx->queue, &ev, &posts)) {
-		if (copy_to_user(buf + done, &ev, sizeof(ev)))
-			return done ?: -EFAULT;
-		dl_queue_consume(ctx->queue, ev.id, posts);
-		done += sizeof(ev);
-	}
-	return done;
-}
-
-static ssize_t dl_read(struct file *filp, char __user *buf, size_t count, loff_t *pos)
-{
-	struct dl_ctx *ctx = filp->private_data;
-	ssize_t ret;
-	int err;
-
-	if (count < sizeof(struct daxlease_event))
-		return -EINVAL;
-	for (;;) {
-		if (mutex_lock_interruptible(&ctx->read_lock))
-			return -ERESTARTSYS;
-		ret = read_records(ctx, buf, count);
-		mutex_unlock(&ctx->read_lock);
-		if (ret)
-			return ret;
-		if (filp->f_flags & O_NONBLOCK)
-			return -EAGAIN;
-		err = wait_event_interruptible(ctx->queue->wait, dl_queue_ready(ctx->queue));
-		if (err)
-			return err;
-	}
-}
-
-static __poll_t dl_poll(struct file *filp, poll_table *wait)
-{
-	struct dl_ctx *ctx = filp->private_data;
-
-	poll_wait(filp, &ctx->queue->wait, wait);
-	return dl_queue_ready(ctx->queue) ? EPOLLIN | EPOLLRDNORM : 0;
-}
-
-static void dl_show_fdinfo(struct seq_file *m, struct file *filp)
-{
-	dl_ctx_fdinfo(filp->private_data, m);
-}
-
-const struct file_operations dl_fops = {
-	.owner = THIS_MODULE,
-	.open = dl_open,
-	.release = dl_release,
-	.read = dl_read,
-	.poll = dl_poll,
-	.unlocked_ioctl = dl_ioctl,
-	.compat_ioctl = compat_ptr_ioctl,
-	.show_fdinfo = dl_show_fdinfo,
-};

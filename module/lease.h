@@ -89,7 +89,7 @@ struct daxlease {
 	char comm[TASK_COMM_LEN];
 	kuid_t uid;
 	u64 grace_limit;		/* ns: the most that this holder may ask for */
-	struct dl_extents __rcu *extents; /* complete once ACTIVE; replaced by REARM under fence_lock */
+	struct dl_extents __rcu *extents; /* complete once ACTIVE; replaced under fence_lock */
 
 	/* dl_gate.lock */
 	enum daxlease_state state;

@@ -54,7 +54,8 @@ static void retract(struct daxlease *lease)
 static int record(struct daxlease *lease, const struct dl_window *w, struct dl_extents *ext)
 {
 	struct dl_extents *old = rcu_dereference_protected(lease->extents, lease->rearming);
-	u64 first = w->range.first - lease->range.first, end = w->range.last - lease->range.first + 1;
+	u64 first = w->range.first - lease->range.first,
+	    end = w->range.last - lease->range.first + 1;
 	int err;
 
 	err = dl_extents_copy(ext, old, 0, first);
@@ -75,9 +76,11 @@ static bool wholly_lost(const struct daxlease *lease, u64 g0, u64 g1)
  * Go live. The lost bits are cleared before consumers map: an operation that comes from now on
  * dooms the granules and waits for the fence_lock, behind which it finds them mapped.
  */
-static int go_live(struct daxlease *lease, struct dl_range range, struct dl_extents *ext, u64 *generation)
+static int go_live(struct daxlease *lease, struct dl_range range, struct dl_extents *ext,
+		   u64 *generation)
 {
-	u64 g0 = dl_granule_of(lease->range, range.first), g1 = dl_granule_of(lease->range, range.last);
+	u64 g0 = dl_granule_of(lease->range, range.first),
+	    g1 = dl_granule_of(lease->range, range.last);
 	struct dl_extents *old = rcu_dereference_protected(lease->extents, lease->rearming);
 	struct dl_gate *gate = lease->gate;
 	unsigned int noio;
@@ -157,7 +160,7 @@ static bool lost_granules(struct daxlease *lease, struct dl_range r, struct dl_r
  * dl_rearm() - map lost granules again
  * @lease: a published lease; the caller has a reference and acts for its holder
  * @range: pages of the file within the lease: every lost granule under it comes back, others
- * 	are not touched
+ *	are not touched
  * @generation: out: the lease's generation
  *
  * Lost granules that are not neighbours come back one run after the other, each under a generation

@@ -10,7 +10,7 @@
 #include "removal.h"
 
 static const struct bus_type *watched;	/* changed by the caller of watch and unwatch only */
-static struct module *driver_owner;	/* keeps the bus from being unloaded while we listen to it */
+static struct module *driver_owner;	/* keeps the bus while we listen to it */
 static atomic_t removals;		/* unbindings under way */
 
 /**

@@ -25,8 +25,8 @@
  *  EFAULT      a pointer to memory that cannot be read or written; the filesystem cannot provide a
  *              page of the range; somebody has unmapped what ACQUIRE looks through
  *  ENOTTY      no such ioctl
- *  EOPNOTSUPP  known and not built, or not possible for this file: not ext4 or XFS, no DAX, realtime
- *              device, device mapper, overlayfs, swap file, block device
+ *  EOPNOTSUPP  known and not built, or not possible for this file: not ext4 or XFS, no DAX,
+ *              realtime device, device mapper, overlayfs, swap file, block device
  *  EBADF       not an open file, or not opened for the access asked for
  *  EISDIR      a directory
  *  ENODEV      the hooks of the module could not be armed or failed their self-test, or the memory
