@@ -10,7 +10,7 @@ REL = $(shell $(MAKE) -s --no-print-directory -C $(KDIR) kernelrelease)
 OUT = $(CURDIR)/build/$(REL)
 NPROC := $(shell nproc)
 
-.PHONY: all deps modules userspace tests demo check check-now demo-now clean help
+.PHONY: all deps modules userspace tests demo check check-now demo-now install packages clean help
 all: modules userspace
 
 help:
@@ -20,6 +20,8 @@ help:
 	@echo "make modules    daxlease.ko and the vfio_iommu_type1 drop-in, in build/RELEASE/"
 	@echo "                KDIR=DIR: for another kernel than the newest linux-headers-6.12"
 	@echo "make userspace  libdaxlease and daxlease, in build/userspace/"
+	@echo "make install    install user space, manual pages, udev rule (DESTDIR=, prefix=/usr/local)"
+	@echo "make packages   Debian packages, the modules as DKMS source among them, in build/packages/"
 	@echo "make clean      remove build/"
 
 deps:
@@ -36,6 +38,16 @@ modules:
 
 userspace:
 	$(MAKE) -C userspace O=$(CURDIR)/build/userspace
+
+install:
+	$(MAKE) -C userspace O=$(CURDIR)/build/userspace install
+
+# In a copy, so that nothing is written beside the sources.
+packages:
+	@rm -rf build/packages
+	@mkdir -p build/packages/source
+	@cp -r Kbuild Makefile README.md Documentation.md module uapi userspace debian build/packages/source/
+	cd build/packages/source && env -u MAKEFLAGS -u MAKELEVEL dpkg-buildpackage -b -us -uc
 
 tests:
 	$(MAKE) -C tests/vm O=$(CURDIR)/build/tests

@@ -118,6 +118,12 @@ static int read_table(const char *text, char *json, size_t size, unsigned int *l
 	assert_non_null(table);
 	ret = leases_read(table, &records, line);
 	fclose(table);
+	if (!ret && !output_is_json()) {
+		struct json_object *shown = leases_for_people(records);
+
+		json_object_put(records);
+		records = shown;
+	}
 	if (!ret) {
 		snprintf(json, size, "%s",
 			 json_object_to_json_string_ext(records, JSON_C_TO_STRING_PLAIN));

@@ -4,6 +4,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -12,7 +15,8 @@
 
 static void help_and_version_are_no_errors(void **state)
 {
-	static char *const commands[] = { "info", "list", "acquire", "watch", "break" };
+	static char *const commands[] = { "info", "list", "acquire", "watch", "break",
+		"who-blocks", "stats" };
 
 	(void)state;
 	RUN("--version");
@@ -46,6 +50,8 @@ static void wrong_usage_exits_2_and_points_to_the_help(void **state)
 		{ "daxlease", "watch", "1", "--on-break=release" },
 		{ "daxlease", "acquire", "a", "--on-break=" },
 		{ "daxlease", "break" },
+		{ "daxlease", "who-blocks" },
+		{ "daxlease", "stats", "x" },
 	};
 
 	(void)state;
@@ -188,6 +194,128 @@ static void list_names_the_line_it_does_not_understand(void **state)
 	assert_has(run.err, "debugfs");
 }
 
+/* A lease of each kind and state on the file @path, and on others that have one of its numbers. */
+static void write_leases(const char *path)
+{
+	char text[2048], *p = text;
+	struct stat st;
+	unsigned int a, b;
+
+	assert_int_equal(stat(path, &st), 0);
+	a = major(st.st_dev);
+	b = minor(st.st_dev);
+	p += sprintf(p, "# daxlease-leases 1\n# id\tkind\tstate\tdev\tino\tlength\tgranules\tlost\t"
+		     "pid\tcomm\tbreaker_comm\n");
+	p += sprintf(p, "1\texplicit\tactive\t%u:%u\t%lu\t4194304\t2\t1\t10\tholder\t-\n", a, b,
+		     st.st_ino);
+	p += sprintf(p, "2\timplicit\tbreaking\t%u:%u\t%lu\t2097152\t1\t0\t11\tqemu\trm\n", a, b,
+		     st.st_ino);
+	p += sprintf(p, "3\texplicit\trevoked\t%u:%u\t%lu\t2097152\t1\t1\t12\tgone\t-\n", a, b,
+		     st.st_ino);
+	p += sprintf(p, "4\texplicit\tactive\t%u:%u\t%lu\t2097152\t1\t0\t10\tother\t-\n", a, b,
+		     st.st_ino + 1);
+	p += sprintf(p, "5\texplicit\tactive\t%u:%u\t%lu\t2097152\t1\t0\t13\tother\t-\n", a, b + 1,
+		     st.st_ino);
+	write_table(text);
+}
+
+static void who_blocks_finds_the_leases_of_the_file(void **state)
+{
+	(void)state;
+	write_leases(file);
+	RUN("who-blocks", file, "--from", file, "--json");
+	assert_int_equal(run.code, 3);
+	assert_int_equal(lines(run.out), 2);
+	assert_has(run.out, "{\"id\":1,");
+	assert_has(run.out, "{\"id\":2,\"kind\":\"implicit\",\"state\":\"breaking\",");
+	assert_has(run.out, "\"pid\":11,\"comm\":\"qemu\",\"breaker_comm\":\"rm\"}\n");
+	RUN("who-blocks", file, "--from", file);
+	assert_int_equal(run.code, 3);
+	assert_int_equal(lines(run.out), 3);
+	assert_has(run.out, "2M      1         0     11   qemu    rm\n");
+}
+
+static void who_blocks_says_when_nobody_does(void **state)
+{
+	(void)state;
+	write_leases("/proc/self/exe");
+	RUN("who-blocks", file, "--from", file);
+	assert_int_equal(run.code, 0);
+	assert_string_equal(run.out, "");
+	assert_string_equal(run.err, "");
+}
+
+static void who_blocks_does_not_take_an_error_for_nobody(void **state)
+{
+	(void)state;
+	RUN("who-blocks", file, "--from", "/nonexistent");
+	assert_int_equal(run.code, 1);
+	assert_has(run.err, "modprobe daxlease");
+	RUN("who-blocks", "/nonexistent", "--from", file);
+	assert_int_equal(run.code, 1);
+	assert_has(run.err, "/nonexistent: No such file");
+	RUN("who-blocks", "/dev/null", "--from", file);
+	assert_int_equal(run.code, 1);
+	assert_has(run.err, "regular files");
+	write_table("# daxlease-leases 1\n# id\tdev\n7\t1:2\n");
+	RUN("who-blocks", file, "--from", file);
+	assert_int_equal(run.code, 1);
+	assert_has(run.err, "unknown form");
+}
+
+static void write_counters(char path[32], const char *text)
+{
+	int fd;
+
+	strcpy(path, "/tmp/daxlease-test.XXXXXX");
+	fd = mkstemp(path);
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, text, strlen(text)), strlen(text));
+	assert_int_equal(close(fd), 0);
+}
+
+static void stats_count_leases_and_show_counters(void **state)
+{
+	char counters[32];
+
+	(void)state;
+	write_leases(file);
+	write_counters(counters, "armed 1\nemergencies 2\nhook do_truncate 1\nhook vfs_fallocate 0\n"
+		       "leases 77\n");
+	RUN("stats", "--from", file, "--hooks", counters);
+	assert_int_equal(run.code, 0);
+	assert_string_equal(run.out, "hooks: do_truncate\narmed: 1\nemergencies: 2\nleases: 5\nexplicit: 4\n"
+			    "implicit: 1\nactive: 3\nbreaking: 1\nrevoked: 1\nfiles: 3\nholders: 4\n"
+			    "length: 12M\ngranules: 6\nlost: 2\n");
+	RUN("stats", "--from", file, "--hooks", counters, "--json");
+	assert_has(run.out, "\"hooks\":[\"do_truncate\"],\"armed\":1,");
+	assert_has(run.out, "\"length\":12582912,");
+	unlink(counters);
+}
+
+static void stats_name_the_line_they_do_not_understand(void **state)
+{
+	static const char *const rows[] = {
+		"armed 1\nstuck\n", "armed 1\nstuck x\n", "armed 1\n\n", "armed 1\nhook do_truncate\n",
+		"armed 1\nhook\n", "armed 1\nstuck 1 2\n",
+	};
+	char counters[32];
+
+	(void)state;
+	write_leases(file);
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		write_counters(counters, rows[i]);
+		RUN("stats", "--from", file, "--hooks", counters);
+		assert_int_equal(run.code, 1);
+		assert_string_equal(run.out, "");
+		assert_has(run.err, "line 2: unknown form");
+		unlink(counters);
+	}
+	RUN("stats", "--from", file, "--hooks", "/nonexistent");
+	assert_int_equal(run.code, 1);
+	assert_has(run.err, "modprobe daxlease");
+}
+
 static void lost_output_is_an_error(void **state)
 {
 	int full = open("/dev/full", O_WRONLY | O_CLOEXEC);
@@ -199,7 +327,7 @@ static void lost_output_is_an_error(void **state)
 	run.pid = fork();
 	assert_true(run.pid >= 0);
 	if (!run.pid)
-		child(full, full, ARGS("info"));
+		child(full, full, daxlease_main, ARGS("info"));
 	close(full);
 	assert_int_equal(waitpid(run.pid, &run.code, 0), run.pid);
 	assert_int_equal(WEXITSTATUS(run.code), 1);
@@ -216,6 +344,11 @@ static const struct CMUnitTest tests[] = {
 	WITH_FILE(list_aligns_columns_for_people),
 	WITH_FILE(list_of_nothing_prints_nothing),
 	WITH_FILE(list_names_the_line_it_does_not_understand),
+	WITH_FILE(who_blocks_finds_the_leases_of_the_file),
+	WITH_FILE(who_blocks_says_when_nobody_does),
+	WITH_FILE(who_blocks_does_not_take_an_error_for_nobody),
+	WITH_FILE(stats_count_leases_and_show_counters),
+	WITH_FILE(stats_name_the_line_they_do_not_understand),
 	WITH_FILE(lost_output_is_an_error),
 };
 

@@ -11,9 +11,6 @@
 #include "fake.h"
 #include "toolrun.h"
 
-/* main() of the tool. */
-int daxlease_main(int argc, char **argv);
-
 struct run run;
 char file[32];
 
@@ -36,7 +33,7 @@ int remove_file(void **state)
 	return unlink(file);
 }
 
-void child(int out_fd, int err_fd, char **argv)
+void child(int out_fd, int err_fd, main_fn program, char **argv)
 {
 	static const int signals[] = { SIGABRT, SIGSEGV, SIGBUS, SIGFPE, SIGILL };
 	int argc = 0;
@@ -48,10 +45,10 @@ void child(int out_fd, int err_fd, char **argv)
 		_exit(100);
 	while (argv[argc])
 		argc++;
-	exit(daxlease_main(argc, argv));
+	exit(program(argc, argv));
 }
 
-void start(char **argv)
+void start_program(main_fn program, char **argv)
 {
 	int out[2], err[2];
 
@@ -62,11 +59,16 @@ void start(char **argv)
 	run.pid = fork();
 	assert_true(run.pid >= 0);
 	if (!run.pid)
-		child(out[1], err[1], argv);
+		child(out[1], err[1], program, argv);
 	close(out[1]);
 	close(err[1]);
 	run.out_fd = out[0];
 	run.err_fd = err[0];
+}
+
+void start(char **argv)
+{
+	start_program(daxlease_main, argv);
 }
 
 /* Appends to @text until its end, or until it has @until. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Runs of the tool in a child of the test, linked with the fake device. The test sets the device up
+ * Runs of the tool, or of another program, in a child of the test, linked with the fake device. The test sets the device up
  * before it starts the child, which has its own copy from then on.
  */
 #ifndef TOOLRUN_H
@@ -31,6 +31,8 @@ struct run {
 extern struct run run;		/* the last one */
 extern char file[32];		/* of 16 MiB and 100 bytes, new for each test */
 
+int daxlease_main(int argc, char **argv);
+
 #define ARGS(...) ((char *[]){ "daxlease", __VA_ARGS__, NULL })
 #define RUN(...) do { start(ARGS(__VA_ARGS__)); finish(); } while (0)
 
@@ -39,7 +41,10 @@ extern char file[32];		/* of 16 MiB and 100 bytes, new for each test */
 int make_file(void **state);
 int remove_file(void **state);
 
-void child(int out_fd, int err_fd, char **argv);
+typedef int (*main_fn)(int argc, char **argv);
+
+void child(int out_fd, int err_fd, main_fn program, char **argv);
+void start_program(main_fn program, char **argv);
 void start(char **argv);
 void collect(int fd, char *text, const char *until);
 void finish(void);

@@ -12,7 +12,7 @@
 static void put_lost(struct json_object *record, const struct daxlease_query *query,
 		     uint64_t granule, const unsigned char *bitmap)
 {
-	struct json_object *ranges = put_ranges(record, "lost");
+	struct json_object *ranges = put_list(record, "lost");
 	uint64_t first, last_length, start = 0, length = 0;
 
 	for (uint64_t n = 0; n < query->granules; n++) {

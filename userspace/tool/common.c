@@ -53,6 +53,46 @@ int fail_lease(const char *what, unsigned int lease_cmd, int err)
 	return fail(what, daxlease_explain(lease_cmd, err), err);
 }
 
+static int fail_open(const char *path, int err)
+{
+	if (err == -ENOENT)
+		return fail(path, "is the module loaded (modprobe daxlease), debugfs mounted?",
+			    err);
+	if (err == -EACCES)
+		return fail(path, "only root may read debugfs", err);
+	return fail_system(path, err);
+}
+
+/**
+ * open_debugfs - open a file of debugfs, or a copy of it, or say why not
+ * @path: the file
+ *
+ * Return: the file, or NULL after a message.
+ */
+FILE *open_debugfs(const char *path)
+{
+	FILE *file = fopen(path, "re");
+
+	if (!file)
+		fail_open(path, -errno);
+	return file;
+}
+
+/**
+ * fail_form - say that a line of a file is not understood
+ * @path: the file
+ * @line: its number
+ *
+ * Return: EXIT_ERROR.
+ */
+int fail_form(const char *path, unsigned int line)
+{
+	char where[256];
+
+	snprintf(where, sizeof(where), "%s: line %u", path, line);
+	return fail(where, "unknown form: use the tool that belongs to the module", 0);
+}
+
 /**
  * open_device - open the device, or say why not
  * @ctx: out

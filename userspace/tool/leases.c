@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/sysmacros.h>
 
 #include "leases.h"
 #include "output.h"
@@ -63,21 +64,19 @@ static size_t split(char *line, char *fields[MAX_COLUMNS])
 	return n;
 }
 
-/* A column that is not known here is shown as it is, and only to programs. */
+/* A column that is not known here is text. */
 static int put_field(struct json_object *record, const char *name, const char *text)
 {
 	const struct column *column = find_column(name);
 	uint64_t value;
 
-	if (!output_is_json() && !(column && column->people))
-		return 0;
 	if (!column || !column->put) {
 		put_text(record, name, strcmp(text, "-") ? text : "");
 		return 0;
 	}
 	if (parse_number(text, &value))
 		return -EPROTO;
-	column->put(record, name, value);
+	put_number(record, name, value);
 	return 0;
 }
 
@@ -129,7 +128,7 @@ static int read_leases(FILE *table, char *heading, struct json_object *records,
 /**
  * leases_read - read the table of leases
  * @table: the table
- * @records: out: an array of records, for records_print_table(); not touched on error
+ * @records: out: the records; not touched on error
  * @line: out: number of the last line read, for messages
  *
  * Return: 0; -EPROTO if the form is another one, or the line makes no sense; -EIO.
@@ -157,4 +156,139 @@ int leases_read(FILE *table, struct json_object **records, unsigned int *line)
 	else
 		*records = array;
 	return ret;
+}
+
+/**
+ * leases_load - leases_read() of a file, or say why not
+ * @path: the file
+ * @records: out: the records; not touched on error
+ *
+ * Return: 0 or EXIT_ERROR.
+ */
+int leases_load(const char *path, struct json_object **records)
+{
+	FILE *table = open_debugfs(path);
+	unsigned int line;
+	int ret;
+
+	if (!table)
+		return EXIT_ERROR;
+	ret = leases_read(table, records, &line);
+	fclose(table);
+	if (ret == -EPROTO)
+		return fail_form(path, line);
+	return ret ? fail_system(path, ret) : 0;
+}
+
+/**
+ * leases_text - a field of a lease
+ * @lease: the record
+ * @name: of the column
+ *
+ * Return: its text, empty if there is no such column. It belongs to @lease.
+ */
+const char *leases_text(struct json_object *lease, const char *name)
+{
+	struct json_object *value;
+
+	return json_object_object_get_ex(lease, name, &value) ? json_object_get_string(value) : "";
+}
+
+/**
+ * leases_number - a field of a lease
+ * @lease: the record
+ * @name: of the column
+ *
+ * Return: the number, 0 if there is no such column.
+ */
+uint64_t leases_number(struct json_object *lease, const char *name)
+{
+	struct json_object *value;
+
+	return json_object_object_get_ex(lease, name, &value) ? json_object_get_uint64(value) : 0;
+}
+
+/* What is lost altogether is in nobody's way; "released" and "revoked" say the same. */
+static bool holds(struct json_object *lease)
+{
+	const char *state = leases_text(lease, "state");
+
+	return strcmp(state, "revoked") && strcmp(state, "released");
+}
+
+/**
+ * leases_holding - the leases that hold something of a file
+ * @records: all leases
+ * @dev: of the file
+ * @ino: of the file
+ *
+ * Return: an array of those of @records, for leases_print(); NULL if the table does not say of which
+ * files its leases are.
+ */
+struct json_object *leases_holding(struct json_object *records, dev_t dev, ino_t ino)
+{
+	struct json_object *found = json_object_new_array();
+	char text[NUMBER_LEN];
+
+	snprintf(text, sizeof(text), "%u:%u", major(dev), minor(dev));
+	for (size_t i = 0; i < json_object_array_length(records); i++) {
+		struct json_object *lease = json_object_array_get_idx(records, i);
+
+		if (!json_object_object_get_ex(lease, "dev", NULL) ||
+		    !json_object_object_get_ex(lease, "ino", NULL)) {
+			json_object_put(found);
+			return NULL;
+		}
+		if (!strcmp(leases_text(lease, "dev"), text) &&
+		    leases_number(lease, "ino") == ino && holds(lease))
+			json_object_array_add(found, json_object_get(lease));
+	}
+	return found;
+}
+
+static struct json_object *for_people(struct json_object *lease)
+{
+	struct json_object *record = record_new();
+
+	json_object_object_foreach(lease, name, value) {
+		const struct column *column = find_column(name);
+
+		if (!column || !column->people)
+			continue;
+		if (column->put)
+			column->put(record, name, json_object_get_uint64(value));
+		else
+			put_text(record, name, json_object_get_string(value));
+	}
+	return record;
+}
+
+/**
+ * leases_for_people - leases as they are printed without JSON
+ * @records: an array of them
+ *
+ * Return: another array, of records with the known columns, and with units.
+ */
+struct json_object *leases_for_people(struct json_object *records)
+{
+	struct json_object *shown = json_object_new_array();
+
+	for (size_t i = 0; i < json_object_array_length(records); i++)
+		json_object_array_add(shown, for_people(json_object_array_get_idx(records, i)));
+	return shown;
+}
+
+/**
+ * leases_print - print and free leases
+ * @records: an array of them
+ */
+void leases_print(struct json_object *records)
+{
+	struct json_object *shown = records;
+
+	if (!output_is_json()) {
+		shown = leases_for_people(records);
+		json_object_put(records);
+	}
+	records_print_table(shown);
 }

@@ -208,18 +208,28 @@ void put_bits(struct json_object *record, const char *name, uint64_t bits, bit_n
 }
 
 /**
- * put_ranges - a list of ranges, empty for now
+ * put_list - a list, empty for now
  * @record: the record
  * @name: the field
  *
- * Return: the list, which belongs to @record, for add_range().
+ * Return: the list, which belongs to @record, for add_text() or add_range().
  */
-struct json_object *put_ranges(struct json_object *record, const char *name)
+struct json_object *put_list(struct json_object *record, const char *name)
 {
-	struct json_object *ranges = json_object_new_array();
+	struct json_object *list = json_object_new_array();
 
-	json_object_object_add(record, name, ranges);
-	return ranges;
+	json_object_object_add(record, name, list);
+	return list;
+}
+
+/**
+ * add_text - a string that the kernel made
+ * @list: the list
+ * @text: the string
+ */
+void add_text(struct json_object *list, const char *text)
+{
+	json_object_array_add(list, json_object_new_string(text));
 }
 
 /**

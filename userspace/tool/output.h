@@ -29,7 +29,8 @@ void put_bytes(struct json_object *record, const char *name, uint64_t bytes);
 void put_time(struct json_object *record, const char *name, uint64_t ns);
 void put_clock(struct json_object *record, const char *name, uint64_t ns);
 void put_bits(struct json_object *record, const char *name, uint64_t bits, bit_name_fn bit_name);
-struct json_object *put_ranges(struct json_object *record, const char *name);
+struct json_object *put_list(struct json_object *record, const char *name);
+void add_text(struct json_object *list, const char *text);
 void add_range(struct json_object *ranges, uint64_t offset, uint64_t length);
 
 void record_print_line(struct json_object *record);

@@ -4,6 +4,7 @@
 #define DAXLEASE_TOOL_H
 
 #include <stdint.h>
+#include <stdio.h>
 
 #define ARRAY_SIZE(array) (sizeof(array) / sizeof((array)[0]))
 
@@ -12,6 +13,7 @@ enum {
 	EXIT_OK = 0,
 	EXIT_ERROR = 1,
 	EXIT_USAGE = 2,
+	EXIT_BLOCKED = 3,	/* who-blocks has found somebody */
 };
 
 /**
@@ -33,6 +35,8 @@ int cmd_acquire(const struct command *cmd, int argc, char **argv);
 int cmd_list(const struct command *cmd, int argc, char **argv);
 int cmd_watch(const struct command *cmd, int argc, char **argv);
 int cmd_break(const struct command *cmd, int argc, char **argv);
+int cmd_who_blocks(const struct command *cmd, int argc, char **argv);
+int cmd_stats(const struct command *cmd, int argc, char **argv);
 
 enum option_type {
 	OPTION_FLAG,	/* bool */
@@ -67,6 +71,8 @@ int parse_options(const struct command *cmd, const struct option_spec *specs, in
 int fail(const char *what, const char *why, int err);
 int fail_system(const char *what, int err);
 int fail_lease(const char *what, unsigned int lease_cmd, int err);
+int fail_form(const char *path, unsigned int line);
+FILE *open_debugfs(const char *path);
 
 struct daxlease_ctx;
 
