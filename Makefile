@@ -31,7 +31,7 @@ modules:
 	@test -n "$(KDIR)" || { echo "no kernel headers: run make deps, or set KDIR"; exit 1; }
 	@mkdir -p $(OUT)/core
 	@cp -ru Kbuild module uapi $(OUT)/core/
-	$(MAKE) -C $(KDIR) M=$(OUT)/core W=1 modules
+	$(MAKE) -j$(NPROC) -C $(KDIR) M=$(OUT)/core W=1 modules
 	@cp $(OUT)/core/daxlease.ko $(OUT)/core/Module.symvers $(OUT)/
 	module/vfio_type1/build KDIR=$(KDIR) OUT=$(OUT)/vfio_type1 SYMVERS=$(OUT)/Module.symvers
 	@cp $(OUT)/vfio_type1/vfio_iommu_type1.ko $(OUT)/

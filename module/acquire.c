@@ -269,8 +269,6 @@ struct daxlease *dl_acquire(const struct dl_request *req)
 	struct dl_gate *gate;
 	int err, tries;
 
-	if (dl_lease_count() >= dl_leases_max())
-		return ERR_PTR(-ENOSPC);
 	err = dl_hooks_get(inode->i_sb);
 	if (err)
 		return ERR_PTR(err);

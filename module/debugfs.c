@@ -9,6 +9,7 @@
 #include "debugfs.h"
 #include "hooks.h"
 #include "lease.h"
+#include "quota.h"
 
 static struct dentry *dir;
 
@@ -81,7 +82,7 @@ DEFINE_SHOW_ATTRIBUTE(leases);
 static int hooks_show(struct seq_file *m, void *unused)
 {
 	dl_hooks_stats(m);
-	seq_printf(m, "leases %llu\n", dl_lease_count());
+	seq_printf(m, "leases %llu\n", dl_quota_total());
 	return 0;
 }
 DEFINE_SHOW_ATTRIBUTE(hooks);

@@ -9,6 +9,7 @@
 
 #include "hook_ops.h"
 #include "hooks.h"
+#include "quota.h"
 #include "removal.h"
 
 #define LINGER	HZ	/* stay armed so long after the last lease */
@@ -137,7 +138,7 @@ void dl_hooks_put(void)
 static void disarm_work(struct work_struct *work)
 {
 	mutex_lock(&hooks_lock);
-	if (users || dl_lease_count() || dl_hook_busy())
+	if (users || dl_quota_total() || dl_hook_busy())
 		schedule_delayed_work(&disarm_later, LINGER);
 	else if (armed && !stuck)
 		disarm();

@@ -10,6 +10,7 @@
 #include <linux/xarray.h>
 
 #include "lease.h"
+#include "quota.h"
 #include "trace.h"
 
 #define GATE_BITS	10
@@ -18,7 +19,6 @@ static DEFINE_HASHTABLE(gates, GATE_BITS);
 static DEFINE_SPINLOCK(table_lock);	/* gates, writers */
 static DEFINE_XARRAY(leases);		/* by id; reserved by alloc, stored while published */
 static atomic64_t last_id;
-static atomic64_t nr_leases;
 
 /**
  * dl_gate_exists() - is there anything to redirect for this inode?
@@ -137,11 +137,13 @@ struct daxlease *dl_lease_alloc(struct dl_gate *gate, struct file *file, struct 
 	if (!lease)
 		return ERR_PTR(-ENOMEM);
 	lease->id = atomic64_inc_return(&last_id);
+	lease->uid = current_uid();
+	err = dl_quota_charge(lease->uid, gate->inode->i_sb->s_dev);
+	if (err)
+		goto out_free;
 	err = xa_reserve(&leases, lease->id, GFP_KERNEL_ACCOUNT);
-	if (err) {
-		kvfree(lease);
-		return ERR_PTR(err);
-	}
+	if (err)
+		goto out_quota;
 	kref_init(&lease->ref);
 	kref_get(&gate->ref);
 	lease->gate = gate;
@@ -158,9 +160,13 @@ struct daxlease *dl_lease_alloc(struct dl_gate *gate, struct file *file, struct 
 	mutex_init(&lease->fence_lock);
 	lease->holder = get_task_pid(current, PIDTYPE_TGID);
 	get_task_comm(lease->comm, current->group_leader);
-	lease->uid = current_uid();
-	atomic64_inc(&nr_leases);
 	return lease;
+
+out_quota:
+	dl_quota_uncharge(lease->uid, gate->inode->i_sb->s_dev);
+out_free:
+	kvfree(lease);
+	return ERR_PTR(err);
 }
 
 /**
@@ -175,7 +181,9 @@ void dl_lease_get(struct daxlease *lease)
 static void lease_free(struct kref *ref)
 {
 	struct daxlease *lease = container_of(ref, struct daxlease, ref);
+	dev_t dev = lease->gate->inode->i_sb->s_dev;
 	struct dl_slot *slot, *next;
+	kuid_t uid = lease->uid;
 
 	WARN_ON(!list_empty(&lease->attachments) || lease->brk.busy || lease->brk.id);
 	list_for_each_entry_safe(slot, next, &lease->slots, on_lease) {
@@ -191,7 +199,7 @@ static void lease_free(struct kref *ref)
 	put_pid(lease->holder);
 	dl_gate_put(lease->gate);
 	fput(lease->file);	/* after the gate: the file keeps the inode alive */
-	atomic64_dec(&nr_leases);
+	dl_quota_uncharge(uid, dev);
 	kvfree_rcu(lease, rcu);
 }
 
@@ -381,14 +389,4 @@ struct daxlease *dl_lease_next(struct daxlease *lease)
 	} while (next && !found);
 	rcu_read_unlock();
 	return found;
-}
-
-/**
- * dl_lease_count() - number of leases in existence, whatever their state
- *
- * Return: the number at this moment.
- */
-u64 dl_lease_count(void)
-{
-	return atomic64_read(&nr_leases);
 }

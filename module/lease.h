@@ -129,7 +129,6 @@ void dl_lease_add_slot(struct daxlease *lease, struct dl_slot *slot);
 bool dl_lease_listens(struct daxlease *lease, const struct dl_queue *queue);
 struct daxlease *dl_lease_find(u64 id);
 struct daxlease *dl_lease_next(struct daxlease *lease);
-u64 dl_lease_count(void);
 
 /** dl_gate_first() - first lease of a gate that overlaps a range; dl_gate.lock held */
 static inline struct daxlease *dl_gate_first(struct dl_gate *gate, struct dl_range r)

@@ -34,6 +34,14 @@ static unsigned int max_leases = 1000000;
 module_param(max_leases, uint, 0644);
 MODULE_PARM_DESC(max_leases, "most leases in all (default 1000000)");
 
+static unsigned int max_leases_per_user = 65536;
+module_param(max_leases_per_user, uint, 0644);
+MODULE_PARM_DESC(max_leases_per_user, "most leases of one user without CAP_SYS_RESOURCE (default 65536)");
+
+static unsigned int max_leases_per_fs = 500000;
+module_param(max_leases_per_fs, uint, 0644);
+MODULE_PARM_DESC(max_leases_per_fs, "most leases on one filesystem (default 500000)");
+
 /**
  * dl_grace_max() - longest grace that this caller may ask for
  *
@@ -65,6 +73,26 @@ u64 dl_grace_default(void)
 u64 dl_leases_max(void)
 {
 	return READ_ONCE(max_leases);
+}
+
+/**
+ * dl_leases_per_user() - most leases of one user
+ *
+ * Return: a number.
+ */
+u64 dl_leases_per_user(void)
+{
+	return READ_ONCE(max_leases_per_user);
+}
+
+/**
+ * dl_leases_per_fs() - most leases on one filesystem
+ *
+ * Return: a number.
+ */
+u64 dl_leases_per_fs(void)
+{
+	return READ_ONCE(max_leases_per_fs);
 }
 
 static struct miscdevice device = {

@@ -8,5 +8,7 @@
 u64 dl_grace_default(void);
 u64 dl_grace_max(void);
 u64 dl_leases_max(void);
+u64 dl_leases_per_user(void);
+u64 dl_leases_per_fs(void);
 
 #endif /* _DAXLEASE_PARAMS_H */

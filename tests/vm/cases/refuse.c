@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/pidfd.h>
@@ -178,6 +179,36 @@ static void strangers(const struct test *t)
 	      "the limit: EPERM");
 }
 
+static int too_many(void *arg)
+{
+	const char *path = arg;
+	int ctx = lease_open(), fd;
+
+	fd = open_file(path, O_RDWR);
+	CHECK_SYS(setresuid(1000, 1000, 1000));
+	for (int i = 0; i < 3; i++)
+		CHECK_RET(lease_acquire(ctx, fd, 0, PAGE, READ, 0, NULL), 0, "lease %d", i);
+	return lease_acquire(ctx, fd, 0, PAGE, READ, 0, NULL);
+}
+
+static void limits(const struct test *t)
+{
+	static const char *const names[] = { "max_leases_per_user", "max_leases_per_fs", "max_leases" };
+	char *path = (char *)path_in(t->dir, "file"), parameter[128], old[32];
+	struct breaker b;
+
+	close(file_create(path, 4 * MIB, 1));
+	CHECK_SYS(chown(path, 1000, 1000));
+	for (int i = 0; i < 3; i++) {
+		snprintf(parameter, sizeof(parameter), "/sys/module/daxlease/parameters/%s", names[i]);
+		CHECK(read_text(parameter, old, sizeof(old)) > 0);
+		CHECK_RET(write_text(parameter, "3"), 0);
+		breaker_start_fn(&b, too_many, path, -1);
+		CHECK_RET(breaker_join(&b, 10000).ret, -ENOSPC, "%s", names[i]);
+		CHECK_RET(write_text(parameter, old), 0);
+	}
+}
+
 /* A descriptor without write access must not be a way to break leases */
 static void readonly_breaks_nothing(const struct test *t)
 {
@@ -216,6 +247,9 @@ const struct testcase refuse_cases[] = {
 	{ "strangers-refused",
 	  "who owns neither the file nor the process gets an errno",
 	  strangers, ON_ANY | NEEDS_CORE | DEMO, 0 },
+	{ "too-many-leases-refused",
+	  "leases are limited per user, per filesystem and in all",
+	  limits, ON_ANY | NEEDS_CORE, 0 },
 	{ "failing-operations-break-nothing",
 	  "an operation that fails its own checks breaks no lease",
 	  readonly_breaks_nothing, ON_ANY | NEEDS_CORE, 0 },
