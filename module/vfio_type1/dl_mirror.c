@@ -62,6 +62,7 @@ void dl_container_init(struct dl_container *c, struct mutex *iommu_lock, void *i
 {
 	mutex_init(&c->lock);
 	INIT_LIST_HEAD(&c->domains);
+	INIT_LIST_HEAD(&c->segs);
 	refcount_set(&c->users, 1);
 	c->iommu_lock = iommu_lock;
 	c->iommu = iommu;
@@ -85,29 +86,9 @@ void dl_container_put(struct dl_container *c)
 {
 	if (!refcount_dec_and_test(&c->users))
 		return;
-	WARN_ON_ONCE(c->leased || !list_empty(&c->domains));
+	WARN_ON_ONCE(!list_empty(&c->segs) || !list_empty(&c->domains));
 	mutex_destroy(&c->lock);
 	kfree(c->iommu);
-}
-
-/**
- * dl_container_leased - whether the container has leased mappings
- * @c: the container
- *
- * Context: iommu->lock held, which keeps the answer true.
- *
- * Return: true if there is one.
- */
-bool dl_container_leased(struct dl_container *c)
-{
-	unsigned int noio;
-	bool leased;
-
-	lockdep_assert_held(c->iommu_lock);
-	noio = dl_lock(c);
-	leased = c->leased;
-	dl_unlock(c, noio);
-	return leased;
 }
 
 /**
@@ -146,35 +127,38 @@ void dl_detach_group(struct dl_container *c, struct iommu_domain *domain,
 }
 
 /**
- * dl_domain_add - add a domain to the mirror
+ * dl_domain_ready - everything has been replayed into the incoming domain
  * @c: the container
  * @dd: daxlease's part of the domain
- * @domain: the domain. The container must have no leased mapping: this one does not have it either
  *
- * Context: iommu->lock held.
+ * Context: iommu->lock held since dl_domain_add().
  */
-void dl_domain_add(struct dl_container *c, struct dl_domain *dd, struct iommu_domain *domain)
+void dl_domain_ready(struct dl_container *c, struct dl_domain *dd)
 {
 	unsigned int noio;
 
 	lockdep_assert_held(c->iommu_lock);
 	noio = dl_lock(c);
-	WARN_ON_ONCE(c->leased || domain->type != IOMMU_DOMAIN_UNMANAGED);
-	dd->domain = domain;
-	list_add_tail(&dd->node, &c->domains);
+	WARN_ON_ONCE(c->incoming != dd);
+	c->incoming = NULL;
 	dl_unlock(c, noio);
 }
 
 /**
  * dl_domain_del - take a domain out of the mirror; no fence looks at it any more
  * @c: the container
- * @dd: daxlease's part of the domain. Its groups are detached and it is about to be freed, with
- *	whatever is still mapped in it
+ * @dd: daxlease's part of the domain, in the mirror or never added. Its groups are detached and it
+ *	is about to be freed, with whatever is still mapped in it
  */
 void dl_domain_del(struct dl_container *c, struct dl_domain *dd)
 {
-	unsigned int noio = dl_lock(c);
+	unsigned int noio;
 
+	if (!dd->domain)
+		return;
+	noio = dl_lock(c);
+	if (c->incoming == dd)
+		c->incoming = NULL;
 	list_del(&dd->node);
 	dl_unlock(c, noio);
 }
