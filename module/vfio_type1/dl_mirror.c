@@ -63,6 +63,7 @@ void dl_container_init(struct dl_container *c, struct mutex *iommu_lock, void *i
 	mutex_init(&c->lock);
 	INIT_LIST_HEAD(&c->domains);
 	INIT_LIST_HEAD(&c->segs);
+	dl_scratch_setup(c);
 	refcount_set(&c->users, 1);
 	c->iommu_lock = iommu_lock;
 	c->iommu = iommu;
@@ -87,6 +88,7 @@ void dl_container_put(struct dl_container *c)
 	if (!refcount_dec_and_test(&c->users))
 		return;
 	WARN_ON_ONCE(!list_empty(&c->segs) || !list_empty(&c->domains));
+	dl_scratch_free(c);
 	mutex_destroy(&c->lock);
 	kfree(c->iommu);
 }

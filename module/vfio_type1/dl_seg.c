@@ -2,7 +2,7 @@
 /*
  * daxlease in VFIO type1: the life of a leased segment (dl_seg.h has its invariants).
  *
- *	acquire, attach -> map -> (fence, replay)* -> release
+ *	acquire, attach -> map -> (fence, rearm, replay)* -> release
  *
  * It calls the daxlease core and never vfio_iommu_type1.c.
  *
@@ -46,24 +46,6 @@ static bool dl_fence_granules(struct dl_seg *seg, unsigned long first, unsigned 
 	return confirmed;
 }
 
-static bool dl_fence_pages(struct dl_seg *seg, u64 first, u64 count)
-{
-	unsigned long g, end, next;
-	bool confirmed = true;
-	unsigned int noio;
-
-	end = dl_granule_of(&seg->span, first + count - 1) + 1;
-	for (g = dl_granule_of(&seg->span, first); g < end; g = next) {
-		next = min(g + DL_HOLD, end);
-		noio = dl_lock(seg->c);
-		if (!dl_fence_granules(seg, g, next))
-			confirmed = false;
-		dl_unlock(seg->c, noio);
-		cond_resched();
-	}
-	return confirmed;
-}
-
 static bool dl_bad_range(const struct dl_seg *seg, u64 first, u64 count)
 {
 	return WARN_ON_ONCE(!count || first >= seg->span.pages || count > seg->span.pages - first);
@@ -73,16 +55,79 @@ static bool dl_bad_range(const struct dl_seg *seg, u64 first, u64 count)
 static bool dl_fence(void *priv, u64 first, u64 count)
 {
 	struct dl_seg *seg = priv;
+	unsigned long g, end, next;
+	bool confirmed = true;
+	unsigned int noio;
 
 	/* a range that is not ours cannot be confirmed piecemeal: everything goes */
+	if (dl_bad_range(seg, first, count)) {
+		first = 0;
+		count = seg->span.pages;
+	}
+	end = dl_granule_of(&seg->span, first + count - 1) + 1;
+	for (g = dl_granule_of(&seg->span, first); g < end; g = next) {
+		next = min(g + DL_HOLD, end);
+		noio = dl_lock(seg->c);
+		if (!dl_fence_granules(seg, g, next))
+			confirmed = false;
+		dl_unlock(seg->c, noio);
+		cond_resched();
+	}
+	dl_scratch_kick(seg->c);
+	return confirmed;
+}
+
+/* Make dead granules among [first, end) live and map them. After an error the core fences them. */
+static int dl_rearm_granules(struct dl_seg *seg, unsigned long first, unsigned long end)
+{
+	struct dl_domain *dd;
+	unsigned long a, b;
+	int ret = 0;
+
+	lockdep_assert_held(&seg->c->lock);
+	if (seg->closed)
+		return -ENODEV;
+	if (!dl_scratch_unmap(seg, first, end))
+		return -EIO;
+	for (a = find_next_zero_bit(seg->live, end, first); a < end;
+	     a = find_next_zero_bit(seg->live, end, b)) {
+		b = find_next_bit(seg->live, end, a);
+		bitmap_set(seg->live, a, b - a);
+		list_for_each_entry(dd, &seg->c->domains, node) {
+			if (a < dl_seg_reach(seg, dd))
+				ret = dl_table_map(seg, dd, a, min(b, dl_seg_reach(seg, dd)));
+			if (ret)
+				return ret;
+		}
+	}
+	return 0;
+}
+
+/* daxlease_consumer_ops.rearm */
+static int dl_rearm(void *priv, u64 first, u64 count)
+{
+	struct dl_seg *seg = priv;
+	unsigned long g, end, next;
+	unsigned int noio;
+	int ret = 0;
+
 	if (dl_bad_range(seg, first, count))
-		return dl_fence_pages(seg, 0, seg->span.pages);
-	return dl_fence_pages(seg, first, count);
+		return -EINVAL;
+	end = dl_granule_of(&seg->span, first + count - 1) + 1;
+	for (g = dl_granule_of(&seg->span, first); g < end && !ret; g = next) {
+		next = min(g + DL_HOLD, end);
+		noio = dl_lock(seg->c);
+		ret = dl_rearm_granules(seg, g, next);
+		dl_unlock(seg->c, noio);
+		cond_resched();
+	}
+	return ret;
 }
 
 static const struct daxlease_consumer_ops dl_ops = {
 	.name = "vfio_iommu_type1",
 	.fence = dl_fence,
+	.rearm = dl_rearm,
 };
 
 /* ---- acquire, map, replay, release ---- */
@@ -99,6 +144,7 @@ int dl_seg_acquire(struct dl_seg *seg)
 {
 	struct daxlease_attachment *att;
 	struct daxlease *lease;
+	size_t longs;
 
 	lease = daxlease_acquire_vma(seg->vaddr, seg->span.pages << PAGE_SHIFT,
 				     seg->prot & IOMMU_WRITE ? DAXLEASE_ACQ_WRITE : 0);
@@ -107,9 +153,11 @@ int dl_seg_acquire(struct dl_seg *seg)
 	seg->lease = lease;
 	seg->span.pgoff = daxlease_pgoff(lease);
 	seg->granules = dl_granules(&seg->span);
-	seg->live = kvcalloc(BITS_TO_LONGS(seg->granules), sizeof(long), GFP_KERNEL_ACCOUNT);
+	longs = BITS_TO_LONGS(seg->granules);
+	seg->live = kvcalloc(2 * longs, sizeof(long), GFP_KERNEL_ACCOUNT);
 	if (!seg->live)
 		return -ENOMEM;
+	seg->scratch = seg->live + longs;
 	bitmap_set(seg->live, 0, seg->granules);
 
 	/* fences from here on; until dl_seg_map() they only have bits to clear */
@@ -153,6 +201,7 @@ int dl_seg_map(struct dl_seg *seg, bool small_pages)
 		dl_unlock(c, noio);
 		cond_resched();
 	}
+	dl_scratch_kick(c);	/* for what was fenced before */
 	return ret;
 }
 
@@ -204,12 +253,31 @@ int dl_seg_replay(struct dl_seg *seg)
 	for (first = 0; first < seg->granules && !ret; first = end) {
 		end = min(first + DL_HOLD, seg->granules);
 		noio = dl_lock(c);
-		ret = dl_table_map(seg, c->incoming, first, end);
+		ret = dl_table_map(seg, c->incoming, first, end) ?:
+		      dl_scratch_replay(seg, c->incoming, first, end);
 		seg->replayed = end;
 		dl_unlock(c, noio);
 		cond_resched();
 	}
 	return ret;
+}
+
+/* Unmap everything. True when that is confirmed. */
+static bool dl_seg_unmap(struct dl_seg *seg)
+{
+	unsigned long first, end;
+	bool confirmed = true;
+	unsigned int noio;
+
+	for (first = 0; first < seg->granules; first = end) {
+		end = min(first + DL_HOLD, seg->granules);
+		noio = dl_lock(seg->c);
+		confirmed &= dl_fence_granules(seg, first, end);
+		confirmed &= dl_scratch_unmap(seg, first, end);
+		dl_unlock(seg->c, noio);
+		cond_resched();
+	}
+	return confirmed;
 }
 
 /**
@@ -233,7 +301,7 @@ void dl_seg_release(struct dl_seg *seg)
 	list_del_init(&seg->on_container);
 	dl_unlock(c, noio);
 
-	while (seg->live && !dl_fence_pages(seg, 0, seg->span.pages)) {
+	while (seg->live && !dl_seg_unmap(seg)) {
 		if (tries++ % (10 * MSEC_PER_SEC / DL_RETRY_MS) == 0)
 			pr_err("cannot unmap [%#llx, %#llx), keeping its lease and trying again\n",
 			       dl_seg_iova(seg, 0), dl_seg_end(seg));

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * daxlease in VFIO type1: a segment is the part of a struct vfio_dma that shows one mapping of one
+ * daxlease in VFIO type1: a segment is the part of a struct vfio_dma that shows one mapping of an
  * fs-dax file. It has one lease.
  *
  * Invariants
  *  - A granule of a segment is *live* until it is fenced, and again when it is re-armed. In a domain
- *    of the mirror, live granules below dl_seg_reach() are mapped whole to the pages of the lease;
- *    nothing else of the segment is mapped. Hence no unmap meets a hole, and none cuts a page of
- *    the IOMMU (dl_granule.h): both do harm on VT-d.
+ *    of the mirror, live granules below dl_seg_reach() are mapped whole to the pages of the lease,
+ *    those with scratch memory whole to that, and nothing else of the segment is mapped. Hence no
+ *    unmap meets a hole, and none cuts a page of the IOMMU (dl_granule.h): both do harm on VT-d.
  *  - When the page tables may be otherwise, since a map or an unmap call failed, the segment is
  *    *suspect*: from then on it is unmapped by looking at each page first.
  *  - A lease is put only when it is confirmed that none of its pages is mapped.
@@ -38,6 +38,7 @@ struct daxlease_attachment;
  * @att: the attachment to it
  * @granules: bits in the bitmap
  * @live: by granule: not fenced; c->lock
+ * @scratch: by granule: mapped to scratch memory (dl_scratch.c); c->lock
  * @mapped: granules below this have been mapped into the domains of the mirror; c->lock
  * @replayed: the same for c->incoming; c->lock
  * @closed: nothing may be mapped any more; c->lock
@@ -55,6 +56,7 @@ struct dl_seg {
 	struct daxlease_attachment *att;
 	unsigned long granules;
 	unsigned long *live;
+	unsigned long *scratch;
 	unsigned long mapped;
 	unsigned long replayed;
 	bool closed;
@@ -80,6 +82,12 @@ static inline unsigned long dl_seg_reach(const struct dl_seg *seg, const struct 
 /* dl_table.c */
 bool dl_table_unmap(struct dl_seg *seg, unsigned long first, unsigned long end);
 int dl_table_map(struct dl_seg *seg, struct dl_domain *dd, unsigned long first, unsigned long end);
+
+/* dl_scratch.c */
+void dl_scratch_kick(struct dl_container *c);
+bool dl_scratch_unmap(struct dl_seg *seg, unsigned long first, unsigned long end);
+int dl_scratch_replay(struct dl_seg *seg, struct dl_domain *dd, unsigned long first,
+		      unsigned long end);
 
 /* dl_seg.c */
 int dl_seg_acquire(struct dl_seg *seg);

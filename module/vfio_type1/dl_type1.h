@@ -3,7 +3,7 @@
  * daxlease in VFIO type1: what type1.cocci calls from vfio_iommu_type1.c, and the container, which
  * all of our files know.
  *
- *	type1.c -> dl_dma -> dl_seg -> dl_table, dl_mirror
+ *	type1.c -> dl_dma -> dl_seg -> dl_scratch -> dl_table, dl_mirror
  */
 #ifndef DL_TYPE1_H
 #define DL_TYPE1_H
@@ -12,10 +12,12 @@
 #include <linux/mutex.h>
 #include <linux/refcount.h>
 #include <linux/types.h>
+#include <linux/workqueue.h>
 
 struct dl_dma;
 struct iommu_domain;
 struct iommu_group;
+struct page;
 
 #define VFIO_DAXLEASE	0x4458	/* VFIO_CHECK_EXTENSION: 1, this is the driver with leases */
 
@@ -26,7 +28,10 @@ struct iommu_group;
  * @domains: struct dl_domain; changed under iommu->lock and @lock, read under either
  * @incoming: the one of @domains that mappings are being replayed into, or NULL
  * @segs: struct dl_seg that are (being) mapped; changed under @lock
- * @users: one for the struct vfio_iommu, one for each struct dl_dma
+ * @users: one for the struct vfio_iommu, one for each struct dl_dma, one for the work
+ * @scratch: memory in place of what was fenced, or NULL; set once, by @scratch_work
+ * @scratch_order: of it
+ * @scratch_work: maps it; queued or running work is a user
  * @iommu_lock: iommu->lock
  * @iommu: the struct vfio_iommu, freed with the last user
  */
@@ -36,6 +41,9 @@ struct dl_container {
 	struct dl_domain *incoming;
 	struct list_head segs;
 	refcount_t users;
+	struct page *scratch;
+	unsigned int scratch_order;
+	struct work_struct scratch_work;
 	struct mutex *iommu_lock;	/* of stock */
 	void *iommu;
 };
@@ -66,6 +74,12 @@ int dl_domains_fit(struct dl_container *c);
 
 /* dl_seg.c */
 int dl_domain_add(struct dl_container *c, struct dl_domain *dd, struct iommu_domain *domain);
+
+/* dl_scratch.c */
+int dl_init(void);
+void dl_exit(void);
+void dl_scratch_setup(struct dl_container *c);
+void dl_scratch_free(struct dl_container *c);
 
 /* dl_dma.c */
 int dl_map_begin(struct dl_container *c, struct dl_dma **dlp, dma_addr_t iova, unsigned long vaddr,

@@ -259,6 +259,31 @@ vfio_iommu_type1_release(...) { <...
 	vfio_release_domain(domain);
 ...> }
 
+// expect 1 dl_init(
+// expect 2 dl_exit(
+@init@
+expression E;
+@@
+vfio_iommu_type1_init(...) {
++	int ret = dl_init();
++
++	if (ret)
++		return ret;
+-	return vfio_register_iommu_driver(E);
++	ret = vfio_register_iommu_driver(E);
++	if (ret)
++		dl_exit();
++	return ret;
+}
+
+@exit@
+expression E;
+@@
+vfio_iommu_type1_cleanup(...) {
+	vfio_unregister_iommu_driver(E);
++	dl_exit();
+}
+
 // expect 1 VFIO_DAXLEASE
 @extension@ @@
 vfio_iommu_type1_ioctl(...) { <...
