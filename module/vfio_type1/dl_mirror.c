@@ -11,9 +11,18 @@
  * mirror lock, so whoever holds the mirror lock must not reclaim through a filesystem, fault on a
  * user address, or call into the daxlease core (daxlease_run_at() excepted, which takes no lock).
  * dl_lock() sees to the first two.
+ *
+ * A device with ATS enabled keeps translations of its own, and may use them without asking the
+ * IOMMU again. A fence asks it to drop them, but whether it does is not for us to confirm. So by
+ * default a container that has, or once had, such a device gets no leases, and one with leases does
+ * not get such a device. The module parameter allow_ats trusts the devices instead.
  */
+#define pr_fmt(fmt) KBUILD_MODNAME ": daxlease: " fmt
+
 #include <linux/iommu.h>
 #include <linux/mm.h>
+#include <linux/module.h>
+#include <linux/pci.h>
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
@@ -93,6 +102,21 @@ void dl_container_put(struct dl_container *c)
 	kfree(c->iommu);
 }
 
+static bool allow_ats;
+module_param(allow_ats, bool, 0644);
+MODULE_PARM_DESC(allow_ats,
+		 "Lease fs-dax memory to devices with ATS, and trust them to drop what they cached (N).");
+
+static int dl_report_ats(struct device *dev, void *data)
+{
+	if (!dev_is_pci(dev) || !to_pci_dev(dev)->ats_enabled)
+		return 0;
+	pr_info_once("%s has ATS enabled: fs-dax memory is %s\n", dev_name(dev),
+		     allow_ats ? "leased to it, it is trusted to let go" :
+				 "not leased to it (parameter allow_ats)");
+	return 1;
+}
+
 /**
  * dl_attach_group - iommu_attach_group() while no fence runs
  * @c: the container
@@ -101,7 +125,10 @@ void dl_container_put(struct dl_container *c)
  *
  * A flush that races with an attach may miss the device.
  *
- * Return: 0 or the error of iommu_attach_group().
+ * Context: iommu->lock held.
+ *
+ * Return: 0, the error of iommu_attach_group(), or -EOPNOTSUPP: there are leased mappings, and a
+ * device has ATS enabled.
  */
 int dl_attach_group(struct dl_container *c, struct iommu_domain *domain,
 		    struct iommu_group *group)
@@ -109,6 +136,16 @@ int dl_attach_group(struct dl_container *c, struct iommu_domain *domain,
 	unsigned int noio = dl_lock(c);
 	int ret = iommu_attach_group(domain, group);
 
+	lockdep_assert_held(c->iommu_lock);
+	/* when attached, not before: the IOMMU driver enables it then */
+	if (!ret && iommu_group_for_each_dev(group, NULL, dl_report_ats)) {
+		if (!allow_ats && !list_empty(&c->segs)) {
+			iommu_detach_group(domain, group);
+			ret = -EOPNOTSUPP;
+		} else {
+			c->ats = true;
+		}
+	}
 	dl_unlock(c, noio);
 	return ret;
 }
@@ -169,7 +206,8 @@ void dl_domain_del(struct dl_container *c, struct dl_domain *dd)
  * dl_domains_fit - whether leased memory may be mapped into the domains as they are now
  * @c: the container
  *
- * Only a domain whose unmap flushes before it returns, and that maps single pages, can be fenced.
+ * Only a domain whose unmap flushes before it returns, and that maps single pages, can be fenced,
+ * and only devices that ask the IOMMU for each access.
  *
  * Context: iommu->lock held, which keeps the answer true.
  *
@@ -180,7 +218,7 @@ int dl_domains_fit(struct dl_container *c)
 	struct dl_domain *dd;
 
 	lockdep_assert_held(c->iommu_lock);
-	if (list_empty(&c->domains))
+	if (list_empty(&c->domains) || (c->ats && !allow_ats))
 		return -EOPNOTSUPP;
 	list_for_each_entry(dd, &c->domains, node)
 		if (dd->domain->type != IOMMU_DOMAIN_UNMANAGED ||

@@ -4,10 +4,11 @@
  * fs-dax file. It has one lease.
  *
  * Invariants
- *  - A granule of a segment is *live* until it is fenced, and again when it is re-armed. In a domain
- *    of the mirror, live granules below dl_seg_reach() are mapped whole to the pages of the lease,
- *    those with scratch memory whole to that, and nothing else of the segment is mapped. Hence no
- *    unmap meets a hole, and none cuts a page of the IOMMU (dl_granule.h): both do harm on VT-d.
+ *  - A granule of a segment is *live* until it is fenced, and again when it is re-armed. In a
+ *    domain of the mirror, live granules below dl_seg_reach() are mapped whole to the pages of
+ *    the lease, those with scratch memory whole to that, and nothing else of the segment is mapped.
+ *    Hence no unmap meets a hole, and none cuts a page of the IOMMU (dl_granule.h): both do harm
+ *    on VT-d.
  *  - When the page tables may be otherwise, since a map or an unmap call failed, the segment is
  *    *suspect*: from then on it is unmapped by looking at each page first.
  *  - A lease is put only when it is confirmed that none of its pages is mapped.

@@ -29,6 +29,7 @@ struct page;
  * @incoming: the one of @domains that mappings are being replayed into, or NULL
  * @segs: struct dl_seg that are (being) mapped; changed under @lock
  * @users: one for the struct vfio_iommu, one for each struct dl_dma, one for the work
+ * @ats: a device with ATS enabled is, or was, in it; iommu->lock
  * @scratch: memory in place of what was fenced, or NULL; set once, by @scratch_work
  * @scratch_order: of it
  * @scratch_work: maps it; queued or running work is a user
@@ -41,6 +42,7 @@ struct dl_container {
 	struct dl_domain *incoming;
 	struct list_head segs;
 	refcount_t users;
+	bool ats;
 	struct page *scratch;
 	unsigned int scratch_order;
 	struct work_struct scratch_work;
