@@ -3,7 +3,7 @@
 #include "harness.h"
 
 extern const struct testcase selftest_cases[], stock_cases[], tools_cases[], abi_cases[],
-	hold_cases[], break_cases[], refuse_cases[], race_cases[], remap_cases[], removal_cases[], rearm_cases[],
+	hold_cases[], type1_cases[], break_cases[], refuse_cases[], race_cases[], remap_cases[], removal_cases[], rearm_cases[],
 	unload_cases[], timeline_cases[];
 
 const struct testcase *const case_tables[] = {
@@ -11,6 +11,7 @@ const struct testcase *const case_tables[] = {
 	tools_cases,
 	abi_cases,
 	hold_cases,
+	type1_cases,
 	break_cases,
 	race_cases,
 	remap_cases,
