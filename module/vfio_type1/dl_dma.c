@@ -1,266 +1,106 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * daxlease in VFIO type1: leased mappings.
+ * daxlease in VFIO type1: the leased segments of a struct vfio_dma, and the gaps between them.
  *
- * A VFIO_IOMMU_MAP_DMA whose whole range lies in one shared mapping of an fs-dax file is mapped
- * from an implicit lease instead of pinned pages. Anything else is stock's, and so are mixed ranges
- * and private mappings, which stock refuses. The lease can be taken back by granules at any time;
- * the address range stays taken until it is unmapped.
+ * A VFIO_IOMMU_MAP_DMA may show any mixture of memory. Each part that lies in one shared mapping of
+ * an fs-dax file is a segment, mapped from an implicit lease instead of pinned pages, and can be
+ * taken back by granules at any time. What is between the segments is a gap, and stock's: it pins
+ * it, never beyond its end (stock drops a whole chunk when it runs into fs-dax), and unmaps it
+ * after the segments are unmapped (an unmap over what a fence has unmapped does harm on VT-d). The
+ * whole address range stays taken until it is unmapped, whatever has been fenced. A private mapping
+ * of an fs-dax file makes all of the request fail, as in stock.
  *
- * This file owns struct dl_dma, one per leased struct vfio_dma. It calls dl_mirror.c, the IOMMU
- * core and daxlease_consumer.h, and nothing of vfio_iommu_type1.c.
- *
- * Invariants
- *  - A granule of a mapping is *live* until it is fenced. Live granules below dl->mapped are mapped
- *    whole, in each domain of the mirror; nothing else is mapped. Hence no unmap meets a hole, and
- *    none cuts a page of the IOMMU (dl_granule.h): both do harm on VT-d.
- *  - When the page tables may be otherwise, since a map or an unmap call failed, the mapping is
- *    *suspect*: from then on it is unmapped by looking at each page first.
- *  - A lease is put only when it is confirmed that none of its pages is mapped.
- *
- * Locks: see dl_mirror.c. The mirror lock is held for at most DL_HOLD granules at a time.
+ * This file owns struct dl_dma, one for each struct vfio_dma with leased memory.
  */
-#define pr_fmt(fmt) KBUILD_MODNAME ": daxlease: " fmt
-
-#include <linux/bitmap.h>
-#include <linux/delay.h>
 #include <linux/err.h>
 #include <linux/fs.h>
 #include <linux/iommu.h>
 #include <linux/mm.h>
 #include <linux/module.h>
-#include <linux/sched/mm.h>
 #include <linux/slab.h>
 
-#include "daxlease_consumer.h"
-#include "dl_granule.h"
-#include "dl_type1.h"
-
-#define DL_HOLD		512UL	/* granules, 1 GiB: under one hold of the mirror lock */
-#define DL_RETRY_MS	100U
-
-static_assert(DL_GRANULE == DAXLEASE_GRANULE_PAGES);
-static_assert(sizeof(dma_addr_t) == sizeof(u64));
+#include "dl_seg.h"
 
 /*
- * One leased mapping. Born in dl_map_begin(), owned from then on by its caller, later by a struct
- * vfio_dma; dl_dma_free() ends it. Members without a remark do not change once the attachment
- * exists.
+ * Born in dl_map_begin(), owned from then on by its caller, later by a struct vfio_dma. Does not
+ * change until dl_dma_free(): after dl_dma_release() the segments still say where the gaps are.
  */
 struct dl_dma {
-	struct dl_container *c;			/* counted in c->users */
-	struct dl_span span;
-	int prot;
-	struct daxlease *lease;
-	struct daxlease_attachment *att;
-	unsigned long granules;
-	unsigned long *live;			/* c->lock */
-	unsigned long mapped;			/* c->lock: that dl_dma_map() went through */
-	bool counted;				/* c->lock: in c->leased */
-	bool suspect;				/* c->lock */
+	struct dl_container *c;		/* counted in c->users */
+	struct list_head segs;		/* struct dl_seg, ascending, not empty */
 };
 
-/* ---- the page tables of one domain ---- */
-
-static u64 dl_iova(const struct dl_dma *dl, u64 page)
+static struct dl_dma *dl_dma_alloc(struct dl_container *c)
 {
-	return (dl->span.iova_page + page) << PAGE_SHIFT;
+	struct dl_dma *dl = kzalloc(sizeof(*dl), GFP_KERNEL_ACCOUNT);
+
+	if (!dl)
+		return NULL;
+	INIT_LIST_HEAD(&dl->segs);
+	dl->c = c;
+	refcount_inc(&c->users);
+	return dl;
 }
 
-/*
- * Unmap whatever is mapped in [iova, end), without trusting what should be. A page of the IOMMU
- * that translates one of its pages translates them all, so a stretch of translated pages is whole
- * ones.
- */
-static bool dl_sweep(struct iommu_domain *domain, u64 iova, u64 end)
+static int dl_dma_add(struct dl_dma *dl, unsigned long vaddr, u64 iova, size_t size, int prot)
 {
-	u64 at, next;
+	struct dl_seg *seg = kzalloc(sizeof(*seg), GFP_KERNEL_ACCOUNT);
 
-	for (at = iova; at < end; at = next) {
-		next = at + PAGE_SIZE;
-		if (!iommu_iova_to_phys(domain, at))
-			continue;
-		while (next < end && iommu_iova_to_phys(domain, next))
-			next += PAGE_SIZE;
-		iommu_unmap(domain, at, next - at);
-	}
-	iommu_flush_iotlb_all(domain);
-
-	for (at = iova; at < end; at += PAGE_SIZE)
-		if (iommu_iova_to_phys(domain, at))
-			return false;
-	return true;
-}
-
-/* Unmap live, mapped granules [first, end) in one domain. Returns true when that is confirmed. */
-static bool dl_unmap_domain(struct dl_dma *dl, struct iommu_domain *domain, unsigned long first,
-			    unsigned long end)
-{
-	u64 iova = dl_iova(dl, dl_granule_start(&dl->span, first));
-	u64 stop = dl_iova(dl, dl_granule_start(&dl->span, end));
-	size_t done;
-
-	lockdep_assert_held(&dl->c->lock);
-	if (!dl->suspect) {
-		done = iommu_unmap(domain, iova, stop - iova);
-		if (done == stop - iova && !iommu_iova_to_phys(domain, iova) &&
-		    !iommu_iova_to_phys(domain, stop - PAGE_SIZE))
-			return true;
-		pr_err("iommu_unmap of [%#llx, %#llx) unmapped %#zx bytes, looking at each page\n",
-		       iova, stop, done);
-		dl->suspect = true;
-	}
-	return dl_sweep(domain, iova, stop);
-}
-
-/* Map the live granules among [first, end) in one domain. On error some of them may be mapped. */
-static int dl_map_domain(struct dl_dma *dl, struct iommu_domain *domain, unsigned long first,
-			 unsigned long end, bool small_pages)
-{
-	unsigned long sizes = domain->pgsize_bitmap & ~(2 * DL_GRANULE * PAGE_SIZE - 1);
-	u64 larger = sizes ? (1UL << __ffs(sizes)) >> PAGE_SHIFT : 0;
-	unsigned long a, b;
-	int ret;
-
-	lockdep_assert_held(&dl->c->lock);
-	for (a = find_next_bit(dl->live, end, first); a < end;
-	     a = find_next_bit(dl->live, end, b)) {
-		u64 page = dl_granule_start(&dl->span, a), stop, count, skip;
-
-		b = find_next_zero_bit(dl->live, end, a);
-		stop = dl_granule_start(&dl->span, b);
-		for (; page < stop; page += count) {
-			struct daxlease_run run;
-
-			if (!daxlease_run_at(dl->lease, page, &run))
-				return -EFAULT;
-			skip = page - run.first;
-			if (WARN_ON_ONCE(skip >= run.count))
-				return -EFAULT;
-			count = min(dl_call_end(&dl->span, page, larger), stop) - page;
-			count = min(count, run.count - skip);
-			if (small_pages)
-				count = 1;
-			ret = iommu_map(domain, dl_iova(dl, page), PFN_PHYS(run.pfn + skip),
-					count << PAGE_SHIFT, dl->prot | IOMMU_CACHE,
-					GFP_KERNEL_ACCOUNT);
-			if (ret)
-				return ret;
-		}
-	}
+	if (!seg)
+		return -ENOMEM;
+	INIT_LIST_HEAD(&seg->on_container);
+	seg->c = dl->c;
+	seg->span.iova_page = iova >> PAGE_SHIFT;
+	seg->span.pages = size >> PAGE_SHIFT;
+	seg->vaddr = vaddr;
+	seg->prot = prot;
+	list_add_tail(&seg->on_dma, &dl->segs);
 	return 0;
 }
 
-/* ---- fence ---- */
-
-/* End device access to granules [first, end). Those for which that is not confirmed stay live. */
-static bool dl_fence_granules(struct dl_dma *dl, unsigned long first, unsigned long end)
+/* Find the segments. NULL: there are none. What changes in the mm afterwards, acquire notices. */
+static struct dl_dma *dl_dma_find(struct dl_container *c, u64 iova, unsigned long vaddr,
+				  size_t size, int prot)
 {
-	struct dl_domain *dd;
-	unsigned long a, b;
-	bool confirmed = true;
-
-	lockdep_assert_held(&dl->c->lock);
-	for (a = find_next_bit(dl->live, end, first); a < end;
-	     a = find_next_bit(dl->live, end, b)) {
-		bool gone = true;
-
-		b = find_next_zero_bit(dl->live, end, a);
-		if (a < dl->mapped) {
-			b = min(b, dl->mapped);
-			list_for_each_entry(dd, &dl->c->domains, node)
-				if (!dl_unmap_domain(dl, dd->domain, a, b))
-					gone = false;
-		}
-		if (gone)
-			bitmap_clear(dl->live, a, b - a);
-		else
-			confirmed = false;
-	}
-	return confirmed;
-}
-
-/* daxlease_consumer_ops.fence; allocates nothing */
-static bool dl_fence(void *priv, u64 first, u64 count)
-{
-	struct dl_dma *dl = priv;
-	unsigned long g, end, next;
-	bool confirmed = true;
-	unsigned int noio;
-
-	/* a range that is not ours cannot be confirmed piecemeal: everything goes */
-	if (WARN_ON_ONCE(!count || first >= dl->span.pages || count > dl->span.pages - first)) {
-		first = 0;
-		count = dl->span.pages;
-	}
-	end = dl_granule_of(&dl->span, first + count - 1) + 1;
-	for (g = dl_granule_of(&dl->span, first); g < end; g = next) {
-		next = min(g + DL_HOLD, end);
-		noio = dl_lock(dl->c);
-		if (!dl_fence_granules(dl, g, next))
-			confirmed = false;
-		dl_unlock(dl->c, noio);
-		cond_resched();
-	}
-	return confirmed;
-}
-
-static const struct daxlease_consumer_ops dl_ops = {
-	.name = "vfio_iommu_type1",
-	.fence = dl_fence,
-};
-
-/* ---- leased mappings ---- */
-
-/* Is [vaddr, vaddr + size) within one shared mapping of an fs-dax file? < 0: killed. */
-static int dl_vma_fits(unsigned long vaddr, size_t size)
-{
+	unsigned long first, end, last = vaddr + size - 1;
 	struct mm_struct *mm = current->mm;
 	struct vm_area_struct *vma;
-	int ret;
+	struct dl_dma *dl = NULL;
+	int ret = 0;
 
 	if (!mm)
-		return 0;
+		return NULL;
 	ret = mmap_read_lock_killable(mm);
 	if (ret)
-		return ret;
-	vma = vma_lookup(mm, vaddr);
-	ret = vma && (vma->vm_flags & VM_MAYSHARE) && vma_is_fsdax(vma) &&
-	      size <= vma->vm_end - vaddr;
+		return ERR_PTR(ret);
+	VMA_ITERATOR(vmi, mm, vaddr);
+	for_each_vma_range(vmi, vma, last) {
+		if (!vma_is_fsdax(vma))
+			continue;
+		ret = -EOPNOTSUPP;
+		if (!(vma->vm_flags & VM_MAYSHARE))
+			break;
+		ret = -ENOMEM;
+		dl = dl ?: dl_dma_alloc(c);
+		if (!dl)
+			break;
+		first = max(vma->vm_start, vaddr);
+		end = min(vma->vm_end - 1, last) + 1;
+		ret = dl_dma_add(dl, first, iova + (first - vaddr), end - first, prot);
+		if (ret)
+			break;
+	}
 	mmap_read_unlock(mm);
-	return ret;
-}
-
-/* Take the lease and listen to fences. On error @dl is left to dl_dma_free(). */
-static int dl_dma_acquire(struct dl_dma *dl, unsigned long vaddr)
-{
-	struct daxlease_attachment *att;
-	struct daxlease *lease;
-
-	lease = daxlease_acquire_vma(vaddr, dl->span.pages << PAGE_SHIFT,
-				     dl->prot & IOMMU_WRITE ? DAXLEASE_ACQ_WRITE : 0);
-	if (IS_ERR(lease))
-		return PTR_ERR(lease);
-	dl->lease = lease;
-	dl->span.pgoff = daxlease_pgoff(lease);
-	dl->granules = dl_granules(&dl->span);
-	dl->live = kvcalloc(BITS_TO_LONGS(dl->granules), sizeof(long), GFP_KERNEL_ACCOUNT);
-	if (!dl->live)
-		return -ENOMEM;
-	bitmap_set(dl->live, 0, dl->granules);
-
-	/* fences from here on; until dl_dma_map() they only have bits to clear */
-	att = daxlease_attach(lease, 0, dl->span.pages, &dl_ops, dl);
-	if (IS_ERR(att))
-		return PTR_ERR(att);
-	dl->att = att;
-	return 0;
+	if (!ret)
+		return dl;
+	dl_dma_free(dl);
+	return ERR_PTR(ret);
 }
 
 /**
- * dl_map_begin - a new mapping is about to be made: take its lease, if it is to have one
+ * dl_map_begin - a new mapping is about to be made: take its leases, if it is to have any
  * @c: the container
- * @dlp: in: NULL, or what an earlier call has put there; out: the mapping to be handed to the
+ * @dlp: in: NULL, or what an earlier call has put there; out: the segments to be handed to the
  *	struct vfio_dma, or NULL for stock to go on. The caller owns it whatever is returned:
  *	dl_dma_free()
  * @iova: device address
@@ -271,7 +111,7 @@ static int dl_dma_acquire(struct dl_dma *dl, unsigned long vaddr)
  * Without an IOMMU domain stock pins nothing and so does not object to fs-dax memory: no lease
  * then.
  *
- * Context: iommu->lock held. When there is a lease to take, the lock is dropped for it: taking it
+ * Context: iommu->lock held. When there are leases to take, the lock is dropped for it: taking one
  * faults pages in and waits, killably, until the range is not barred.
  *
  * Return: 0: go on; 1: the lock was dropped, and what was checked under it must be checked again;
@@ -281,32 +121,28 @@ int dl_map_begin(struct dl_container *c, struct dl_dma **dlp, dma_addr_t iova, u
 		 size_t size, int prot)
 {
 	struct dl_dma *dl;
+	struct dl_seg *seg;
 	int ret;
 
 	lockdep_assert_held(c->iommu_lock);
 	if (*dlp || list_empty(&c->domains))
 		return 0;
-	ret = dl_vma_fits(vaddr, size);
-	if (ret <= 0)
-		return ret;
+	dl = dl_dma_find(c, iova, vaddr, size, prot);
+	if (IS_ERR_OR_NULL(dl))
+		return PTR_ERR_OR_ZERO(dl);
+	*dlp = dl;
 	ret = dl_domains_fit(c);
 	if (ret)
 		return ret;
 
-	dl = kzalloc(sizeof(*dl), GFP_KERNEL_ACCOUNT);
-	if (!dl)
-		return -ENOMEM;
-	refcount_inc(&c->users);
-	dl->c = c;
-	dl->span.iova_page = iova >> PAGE_SHIFT;
-	dl->span.pages = size >> PAGE_SHIFT;
-	dl->prot = prot;
-	*dlp = dl;
-
 	/* VFIO drops the driver's module when the last group leaves, which may be while we wait */
 	__module_get(THIS_MODULE);
 	mutex_unlock(c->iommu_lock);
-	ret = dl_dma_acquire(dl, vaddr);
+	list_for_each_entry(seg, &dl->segs, on_dma) {
+		ret = dl_seg_acquire(seg);
+		if (ret)
+			break;
+	}
 	mutex_lock(c->iommu_lock);
 	module_put(THIS_MODULE);
 	if (ret)
@@ -316,82 +152,164 @@ int dl_map_begin(struct dl_container *c, struct dl_dma **dlp, dma_addr_t iova, u
 	return dl_domains_fit(c) ?: 1;
 }
 
-/**
- * dl_dma_map - map what is live of a leased mapping into all domains
- * @dl: the mapping
- * @small_pages: one page per call, for the module parameter disable_hugepages
- *
- * Context: iommu->lock held.
- *
- * Return: 0, or an error, after which @dl is good for dl_dma_free() only.
- */
-int dl_dma_map(struct dl_dma *dl, bool small_pages)
+/* The segment that @iova is in, or the first one above it, or NULL */
+static struct dl_seg *dl_seg_from(const struct dl_dma *dl, dma_addr_t iova)
 {
-	struct dl_container *c = dl->c;
-	unsigned long first, end;
-	struct dl_domain *dd;
-	unsigned int noio;
-	int ret = 0;
+	struct dl_seg *seg;
 
-	lockdep_assert_held(c->iommu_lock);
-	for (first = 0; first < dl->granules && !ret; first = end) {
-		end = min(first + DL_HOLD, dl->granules);
-		noio = dl_lock(c);
-		if (!dl->counted) {
-			dl->counted = true;
-			c->leased++;
-		}
-		list_for_each_entry(dd, &c->domains, node) {
-			ret = dl_map_domain(dl, dd->domain, first, end, small_pages);
-			if (ret)
-				break;
-		}
-		/* VT-d leaves entries behind when iommu_map() fails half-way: do not guess which */
-		if (ret)
-			dl->suspect = true;
-		dl->mapped = end;
-		dl_unlock(c, noio);
-		cond_resched();
+	if (!dl)
+		return NULL;
+	list_for_each_entry(seg, &dl->segs, on_dma)
+		if (dl_seg_end(seg) - 1 >= iova)
+			return seg;
+	return NULL;
+}
+
+/* The segment that begins at @iova; else NULL, and *@size ends at the next one at the latest */
+static struct dl_seg *dl_seg_at(const struct dl_dma *dl, dma_addr_t iova, size_t *size)
+{
+	struct dl_seg *seg = dl_seg_from(dl, iova);
+	u64 start;
+
+	if (!seg)
+		return NULL;
+	start = dl_seg_iova(seg, 0);
+	if (iova < start) {
+		*size = min_t(u64, *size, start - iova);
+		return NULL;
 	}
-	return ret;
+	*size = seg->span.pages << PAGE_SHIFT;
+	return seg;
 }
 
 /**
- * dl_dma_free - unmap a leased mapping everywhere, give its lease back, free it
- * @dl: the mapping, or NULL
+ * dl_dma_map_at - map the segment that begins at an address, if there is one
+ * @dl: the segments, or NULL
+ * @iova: the address: the start of the mapping, or where the part before has ended
+ * @size: in: bytes left; out: bytes mapped, or if 0 is returned: for stock to map at most
+ * @small_pages: the module parameter disable_hugepages
  *
- * Never fails: a lease whose pages a device may still reach is not given back, so this waits until
- * the unmapping is confirmed.
+ * Context: iommu->lock held.
  *
- * Context: iommu->lock may be held; the mirror lock not. Waits for a running fence of this mapping.
+ * Return: 1: mapped; 0: stock's turn; or an error.
  */
-void dl_dma_free(struct dl_dma *dl)
+int dl_dma_map_at(struct dl_dma *dl, dma_addr_t iova, size_t *size, bool small_pages)
 {
-	struct dl_container *c;
-	unsigned int noio;
-	unsigned int tries = 0;
+	struct dl_seg *seg = dl_seg_at(dl, iova, size);
+
+	if (!seg)
+		return 0;
+	return dl_seg_map(seg, small_pages) ?: 1;
+}
+
+/**
+ * dl_dma_replay_at - the same for the incoming domain
+ * @dl: the segments, or NULL
+ * @iova: the address: the start of the mapping, or where the part before has ended
+ * @size: in: bytes left; out: bytes mapped, or if 0 is returned: for stock to map at most
+ *
+ * Context: iommu->lock held.
+ *
+ * Return: 1: mapped; 0: stock's turn; or an error. -EOPNOTSUPP: the last domain had gone, and the
+ * leases with it; stock could not pin this memory either.
+ */
+int dl_dma_replay_at(struct dl_dma *dl, dma_addr_t iova, size_t *size)
+{
+	struct dl_seg *seg = dl_seg_at(dl, iova, size);
+
+	if (!seg)
+		return 0;
+	if (!seg->lease)
+		return -EOPNOTSUPP;
+	return dl_seg_replay(seg) ?: 1;
+}
+
+/**
+ * dl_dma_release - unmap the segments in all domains, give their leases back
+ * @dl: the segments, or NULL; still good for dl_dma_skip() and its like
+ *
+ * Context: as for dl_seg_release().
+ */
+void dl_dma_release(struct dl_dma *dl)
+{
+	struct dl_seg *seg;
 
 	if (!dl)
 		return;
-	c = dl->c;
-	while (dl->live && !dl_fence(dl, 0, dl->span.pages)) {
-		if (tries++ % (10 * MSEC_PER_SEC / DL_RETRY_MS) == 0)
-			pr_err("cannot unmap [%#llx, %#llx), keeping its lease and trying again\n",
-			       dl_iova(dl, 0), dl_iova(dl, dl->span.pages));
-		msleep(DL_RETRY_MS);
+	list_for_each_entry(seg, &dl->segs, on_dma)
+		dl_seg_release(seg);
+}
+
+/**
+ * dl_dma_skip - where the next gap begins
+ * @dl: the segments, or NULL
+ * @iova: an address
+ *
+ * Return: @iova, or the end of the segment that it is in and of those that follow without a gap.
+ */
+dma_addr_t dl_dma_skip(const struct dl_dma *dl, dma_addr_t iova)
+{
+	struct dl_seg *seg = dl_seg_from(dl, iova);
+
+	if (!seg)
+		return iova;
+	list_for_each_entry_from(seg, &dl->segs, on_dma) {
+		if (iova < dl_seg_iova(seg, 0))
+			break;
+		iova = dl_seg_end(seg);
 	}
-	if (dl->att)
-		daxlease_detach(dl->att);	/* no fence runs or comes after this */
-	if (dl->lease)
-		daxlease_put(dl->lease);
-	if (dl->counted) {
-		noio = dl_lock(c);
-		c->leased--;
-		dl_unlock(c, noio);
+	return iova;
+}
+
+/**
+ * dl_dma_unmap_gaps - iommu_unmap() of what stock has mapped of a range
+ * @dl: the segments, or NULL
+ * @domain: the domain
+ * @iova: start of the mapping
+ * @size: bytes of it that are mapped
+ */
+void dl_dma_unmap_gaps(const struct dl_dma *dl, struct iommu_domain *domain, dma_addr_t iova,
+		       size_t size)
+{
+	u64 end = iova + size;
+	size_t n;
+
+	for (iova = dl_dma_skip(dl, iova); iova < end; iova = dl_dma_skip(dl, iova + n)) {
+		n = end - iova;
+		dl_seg_at(dl, iova, &n);
+		iommu_unmap(domain, iova, n);
 	}
-	kvfree(dl->live);
+}
+
+/**
+ * dl_dma_leases - whether an address is in a segment: nobody may pin pages behind a lease
+ * @dl: the segments, or NULL
+ * @iova: the address
+ *
+ * Return: true if it is.
+ */
+bool dl_dma_leases(const struct dl_dma *dl, dma_addr_t iova)
+{
+	return dl_dma_skip(dl, iova) != iova;
+}
+
+/**
+ * dl_dma_free - release the segments and free them
+ * @dl: the segments, or NULL
+ *
+ * Context: as for dl_seg_release().
+ */
+void dl_dma_free(struct dl_dma *dl)
+{
+	struct dl_seg *seg, *next;
+
+	if (!dl)
+		return;
+	dl_dma_release(dl);
+	list_for_each_entry_safe(seg, next, &dl->segs, on_dma)
+		kfree(seg);
+	dl_container_put(dl->c);
 	kfree(dl);
-	dl_container_put(c);
 }
 
 /* modinfo shows which vfio_iommu_type1 this is */

@@ -11,9 +11,18 @@
  * mirror lock, so whoever holds the mirror lock must not reclaim through a filesystem, fault on a
  * user address, or call into the daxlease core (daxlease_run_at() excepted, which takes no lock).
  * dl_lock() sees to the first two.
+ *
+ * A device with ATS enabled keeps translations of its own, and may use them without asking the
+ * IOMMU again. A fence asks it to drop them, but whether it does is not for us to confirm. So by
+ * default a container that has, or once had, such a device gets no leases, and one with leases does
+ * not get such a device. The module parameter allow_ats trusts the devices instead.
  */
+#define pr_fmt(fmt) KBUILD_MODNAME ": daxlease: " fmt
+
 #include <linux/iommu.h>
 #include <linux/mm.h>
+#include <linux/module.h>
+#include <linux/pci.h>
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
@@ -62,6 +71,8 @@ void dl_container_init(struct dl_container *c, struct mutex *iommu_lock, void *i
 {
 	mutex_init(&c->lock);
 	INIT_LIST_HEAD(&c->domains);
+	INIT_LIST_HEAD(&c->segs);
+	dl_scratch_setup(c);
 	refcount_set(&c->users, 1);
 	c->iommu_lock = iommu_lock;
 	c->iommu = iommu;
@@ -85,29 +96,25 @@ void dl_container_put(struct dl_container *c)
 {
 	if (!refcount_dec_and_test(&c->users))
 		return;
-	WARN_ON_ONCE(c->leased || !list_empty(&c->domains));
+	WARN_ON_ONCE(!list_empty(&c->segs) || !list_empty(&c->domains));
+	dl_scratch_free(c);
 	mutex_destroy(&c->lock);
 	kfree(c->iommu);
 }
 
-/**
- * dl_container_leased - whether the container has leased mappings
- * @c: the container
- *
- * Context: iommu->lock held, which keeps the answer true.
- *
- * Return: true if there is one.
- */
-bool dl_container_leased(struct dl_container *c)
-{
-	unsigned int noio;
-	bool leased;
+static bool allow_ats;
+module_param(allow_ats, bool, 0644);
+MODULE_PARM_DESC(allow_ats,
+		 "Lease fs-dax memory to devices with ATS, and trust them to drop what they cached (N).");
 
-	lockdep_assert_held(c->iommu_lock);
-	noio = dl_lock(c);
-	leased = c->leased;
-	dl_unlock(c, noio);
-	return leased;
+static int dl_report_ats(struct device *dev, void *data)
+{
+	if (!dev_is_pci(dev) || !to_pci_dev(dev)->ats_enabled)
+		return 0;
+	pr_info_once("%s has ATS enabled: fs-dax memory is %s\n", dev_name(dev),
+		     allow_ats ? "leased to it, it is trusted to let go" :
+				 "not leased to it (parameter allow_ats)");
+	return 1;
 }
 
 /**
@@ -118,7 +125,10 @@ bool dl_container_leased(struct dl_container *c)
  *
  * A flush that races with an attach may miss the device.
  *
- * Return: 0 or the error of iommu_attach_group().
+ * Context: iommu->lock held.
+ *
+ * Return: 0, the error of iommu_attach_group(), or -EOPNOTSUPP: there are leased mappings, and a
+ * device has ATS enabled.
  */
 int dl_attach_group(struct dl_container *c, struct iommu_domain *domain,
 		    struct iommu_group *group)
@@ -126,6 +136,16 @@ int dl_attach_group(struct dl_container *c, struct iommu_domain *domain,
 	unsigned int noio = dl_lock(c);
 	int ret = iommu_attach_group(domain, group);
 
+	lockdep_assert_held(c->iommu_lock);
+	/* when attached, not before: the IOMMU driver enables it then */
+	if (!ret && iommu_group_for_each_dev(group, NULL, dl_report_ats)) {
+		if (!allow_ats && !list_empty(&c->segs)) {
+			iommu_detach_group(domain, group);
+			ret = -EOPNOTSUPP;
+		} else {
+			c->ats = true;
+		}
+	}
 	dl_unlock(c, noio);
 	return ret;
 }
@@ -146,35 +166,38 @@ void dl_detach_group(struct dl_container *c, struct iommu_domain *domain,
 }
 
 /**
- * dl_domain_add - add a domain to the mirror
+ * dl_domain_ready - everything has been replayed into the incoming domain
  * @c: the container
  * @dd: daxlease's part of the domain
- * @domain: the domain. The container must have no leased mapping: this one does not have it either
  *
- * Context: iommu->lock held.
+ * Context: iommu->lock held since dl_domain_add().
  */
-void dl_domain_add(struct dl_container *c, struct dl_domain *dd, struct iommu_domain *domain)
+void dl_domain_ready(struct dl_container *c, struct dl_domain *dd)
 {
 	unsigned int noio;
 
 	lockdep_assert_held(c->iommu_lock);
 	noio = dl_lock(c);
-	WARN_ON_ONCE(c->leased || domain->type != IOMMU_DOMAIN_UNMANAGED);
-	dd->domain = domain;
-	list_add_tail(&dd->node, &c->domains);
+	WARN_ON_ONCE(c->incoming != dd);
+	c->incoming = NULL;
 	dl_unlock(c, noio);
 }
 
 /**
  * dl_domain_del - take a domain out of the mirror; no fence looks at it any more
  * @c: the container
- * @dd: daxlease's part of the domain. Its groups are detached and it is about to be freed, with
- *	whatever is still mapped in it
+ * @dd: daxlease's part of the domain, in the mirror or never added. Its groups are detached and it
+ *	is about to be freed, with whatever is still mapped in it
  */
 void dl_domain_del(struct dl_container *c, struct dl_domain *dd)
 {
-	unsigned int noio = dl_lock(c);
+	unsigned int noio;
 
+	if (!dd->domain)
+		return;
+	noio = dl_lock(c);
+	if (c->incoming == dd)
+		c->incoming = NULL;
 	list_del(&dd->node);
 	dl_unlock(c, noio);
 }
@@ -183,7 +206,8 @@ void dl_domain_del(struct dl_container *c, struct dl_domain *dd)
  * dl_domains_fit - whether leased memory may be mapped into the domains as they are now
  * @c: the container
  *
- * Only a domain whose unmap flushes before it returns, and that maps single pages, can be fenced.
+ * Only a domain whose unmap flushes before it returns, and that maps single pages, can be fenced,
+ * and only devices that ask the IOMMU for each access.
  *
  * Context: iommu->lock held, which keeps the answer true.
  *
@@ -194,7 +218,7 @@ int dl_domains_fit(struct dl_container *c)
 	struct dl_domain *dd;
 
 	lockdep_assert_held(c->iommu_lock);
-	if (list_empty(&c->domains))
+	if (list_empty(&c->domains) || (c->ats && !allow_ats))
 		return -EOPNOTSUPP;
 	list_for_each_entry(dd, &c->domains, node)
 		if (dd->domain->type != IOMMU_DOMAIN_UNMANAGED ||

@@ -93,55 +93,131 @@ vfio_dma_do_map(...) {
 	return ret;
 }
 
-// expect 1 dl_dma_map(
-@map@ @@
+// Segments are ours; what is between them stock pins, and no further than to the next segment.
+// expect 2 size_t dl_size;
+// expect 1 dl_dma_map_at(
+// expect 1 dl_size >> PAGE_SHIFT
+@map@
+expression V, P, L, B;
+@@
 vfio_pin_map_dma(...) {
 	... when any
-	vfio_batch_init(&batch);
-+	if (dma->dl) {
-+		ret = dl_dma_map(dma->dl, disable_hugepages);
-+		if (!ret)
-+			dma->size = map_size;
-+		size = 0;
-+	}
+	size_t size = map_size;
++	size_t dl_size;
+	... when any
+	while (size) {
++		dl_size = size;
++		ret = dl_dma_map_at(dma->dl, iova + dma->size, &dl_size, disable_hugepages);
++		if (ret < 0)
++			break;
++		if (ret) {
++			ret = 0;
++			size -= dl_size;
++			dma->size += dl_size;
++			continue;
++		}
+		npage = vfio_pin_pages_remote(dma, V,
+-			size >> PAGE_SHIFT,
++			dl_size >> PAGE_SHIFT,
+			P, L, B);
+		...
+	}
 	... when any
 }
 
 // Nobody may pin pages behind a lease.
-// expect 1 dl_dma_no_pin(
+// expect 1 dl_dma_leases(
 @pin@ @@
 vfio_iommu_type1_pin_pages(...) { <...
-+	if (dl_dma_no_pin(dma->dl)) {
++	if (dl_dma_leases(dma->dl, iova)) {
 +		ret = -EOPNOTSUPP;
 +		goto pin_unwind;
 +	}
 	vpfn = vfio_iova_get_vfio_pfn(dma, iova);
 ...> }
 
-// UNMAP_DMA, close, and the last domain of a container that keeps emulated groups.
-// expect 1 dl_dma_free(dma->dl)
-// expect 1 dma->dl = NULL;
+// UNMAP_DMA, close, a failed MAP_DMA, and the last domain of a container that keeps emulated groups:
+// segments first, then stock, over the gaps only.
+// expect 1 dl_dma_release(
+// expect 1 dl_dma_skip(
+// expect 1 dl_dma_unmap_gaps(
 @unmap@ @@
 vfio_unmap_unpin(...) {
 	... when any
 	long unlocked = 0;
 +
-+	if (dma->dl) {
-+		dl_dma_free(dma->dl);
-+		dma->dl = NULL;
-+		dma->iommu_mapped = false;
-+		return 0;
-+	}
++	dl_dma_release(dma->dl);
 	... when any
 }
 
-// A leased mapping cannot be replayed into another domain yet.
-// expect 1 dl_container_leased(
+@unmap_gaps@
+expression D;
+@@
+vfio_unmap_unpin(...) { <...
+(
+-	iommu_unmap(D, dma->iova, dma->size);
++	dl_dma_unmap_gaps(dma->dl, D, dma->iova, dma->size);
+|
++	iova = dl_dma_skip(dma->dl, iova);
++	if (iova >= end)
++		break;
+	phys = iommu_iova_to_phys(domain->domain, iova);
+)
+...> }
+
+// expect 1 dl_dma_free(dma->dl)
+@remove@ @@
+vfio_remove_dma(...) { <...
++	dl_dma_free(dma->dl);
+	kfree(dma);
+...> }
+
+// A new domain: fences reach it from before the first mapping in it to just before it is freed. What stock
+// finds mapped in another domain it copies, a gap at a time. When that fails the domain is thrown away
+// whole: no unmap over what may be holes.
+// expect 1 dl_domain_add(
+// expect 1 dl_dma_replay_at(
+// expect 1 i < iova + dl_size
+// expect 1 if (!dma->dl)
 @replay@ @@
 vfio_iommu_replay(...) { <...
-+	if (dl_container_leased(&iommu->dl))
-+		return -EOPNOTSUPP;
++	ret = dl_domain_add(&iommu->dl, &domain->dl, domain->domain);
++	if (ret)
++		return ret;
 	vfio_batch_init(&batch);
+...> }
+
+@replay_size@ @@
+vfio_iommu_replay(...) {
+	... when any
+	int ret;
++	size_t dl_size;
+	... when any
+}
+
+@replay_gaps@ @@
+vfio_iommu_replay(...) { <...
+(
++	dl_size = dma->iova + dma->size - iova;
++	ret = dl_dma_replay_at(dma->dl, iova, &dl_size);
++	if (ret < 0)
++		goto unwind;
++	if (ret) {
++		iova += dl_size;
++		continue;
++	}
+	if (dma->iommu_mapped) {
+		<...
+-		i < dma->iova + dma->size
++		i < iova + dl_size
+		...>
+	} else { ... }
+|
+-	iommu_unmap(domain->domain, dma->iova, dma->size);
++	if (!dma->dl)
++		iommu_unmap(domain->domain, dma->iova, dma->size);
+	continue;
+)
 ...> }
 
 // No fence may run while a group attaches or detaches: VT-d's cache tags have windows.
@@ -161,17 +237,18 @@ f(...) { <...
 )
 ...> }
 
-// The mirror: every domain that MAP_DMA maps into, from its last error exit to just before it is freed.
-// expect 1 dl_domain_add(
-@domain_add@ @@
+// expect 1 dl_domain_ready(
+@domain_ready@ @@
 vfio_iommu_type1_attach_group(...) { <...
 	list_add(&domain->next, &iommu->domain_list);
-+	dl_domain_add(&iommu->dl, &domain->dl, domain->domain);
++	dl_domain_ready(&iommu->dl, &domain->dl);
 ...> }
 
-// expect 2 dl_domain_del(
-@domain_del@ @@
-vfio_iommu_type1_detach_group(...) { <...
+// expect 4 dl_domain_del(
+@domain_del@
+identifier f = {vfio_iommu_type1_attach_group, vfio_iommu_type1_detach_group};
+@@
+f(...) { <...
 +	dl_domain_del(&iommu->dl, &domain->dl);
 	iommu_domain_free(domain->domain);
 ...> }
@@ -181,6 +258,31 @@ vfio_iommu_type1_release(...) { <...
 +	dl_domain_del(&iommu->dl, &domain->dl);
 	vfio_release_domain(domain);
 ...> }
+
+// expect 1 dl_init(
+// expect 2 dl_exit(
+@init@
+expression E;
+@@
+vfio_iommu_type1_init(...) {
++	int ret = dl_init();
++
++	if (ret)
++		return ret;
+-	return vfio_register_iommu_driver(E);
++	ret = vfio_register_iommu_driver(E);
++	if (ret)
++		dl_exit();
++	return ret;
+}
+
+@exit@
+expression E;
+@@
+vfio_iommu_type1_cleanup(...) {
+	vfio_unregister_iommu_driver(E);
++	dl_exit();
+}
 
 // expect 1 VFIO_DAXLEASE
 @extension@ @@

@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# First program of the test guest: loads drivers, makes /mnt/dax on the NVDIMM, gives the edu device to
+# First program of the test guest: loads drivers, makes /mnt/dax on the NVDIMM, gives the edu devices to
 # vfio-pci, runs the command it was given, and powers off. Started by tests/vm/boot; not for a host.
 # From the environment: DAXLEASE_FS (ext4, xfs), DAXLEASE_KERNEL, DAXLEASE_MODULES (root of lib/modules).
 set -u

@@ -3,7 +3,8 @@
 #include "harness.h"
 
 extern const struct testcase selftest_cases[], stock_cases[], tools_cases[], abi_cases[],
-	hold_cases[], break_cases[], refuse_cases[], race_cases[], remap_cases[], removal_cases[], rearm_cases[],
+	hold_cases[], type1_cases[], type1_groups_cases[], type1_fenced_cases[], type1_stock_cases[],
+	break_cases[], refuse_cases[], race_cases[], remap_cases[], removal_cases[], rearm_cases[],
 	unload_cases[], timeline_cases[];
 
 const struct testcase *const case_tables[] = {
@@ -11,6 +12,10 @@ const struct testcase *const case_tables[] = {
 	tools_cases,
 	abi_cases,
 	hold_cases,
+	type1_cases,
+	type1_groups_cases,
+	type1_fenced_cases,
+	type1_stock_cases,
 	break_cases,
 	race_cases,
 	remap_cases,

@@ -28,25 +28,36 @@ static bool attribute_is(const char *address, const char *name, const char *valu
 	return read_text(path, text, sizeof(text)) > 0 && !strncmp(text, value, strlen(value));
 }
 
-static void find_edu(struct vfio *v)
+/* The edu device with the @n-th lowest address */
+static void find_edu(struct vfio *v, unsigned int n)
 {
 	char path[512], link[PATH_MAX];
-	DIR *d = opendir(PCI_DEVICES);
-	struct dirent *e;
-	ssize_t n;
+	struct dirent **names;
+	ssize_t len;
+	int count;
 
-	CHECK(d);
+	count = scandir(PCI_DEVICES, &names, NULL, alphasort);
+	CHECK(count > 0);
 	v->address[0] = 0;
-	while ((e = readdir(d)))
-		if (attribute_is(e->d_name, "vendor", EDU_VENDOR) &&
-		    attribute_is(e->d_name, "device", EDU_DEVICE))
-			snprintf(v->address, sizeof(v->address), "%.31s", e->d_name);
-	closedir(d);
-	CHECK(v->address[0], "no edu device");
+	for (int i = 0; i < count; i++) {
+		if (attribute_is(names[i]->d_name, "vendor", EDU_VENDOR) &&
+		    attribute_is(names[i]->d_name, "device", EDU_DEVICE) && n-- == 0)
+			snprintf(v->address, sizeof(v->address), "%.31s", names[i]->d_name);
+		free(names[i]);
+	}
+	free(names);
+	CHECK(v->address[0], "no such edu device");
 	snprintf(path, sizeof(path), PCI_DEVICES "/%s/iommu_group", v->address);
-	n = CHECK_SYS(readlink(path, link, sizeof(link) - 1));
-	link[n] = 0;
+	len = CHECK_SYS(readlink(path, link, sizeof(link) - 1));
+	link[len] = 0;
 	v->group_id = atoi(basename(link));
+}
+
+static void open_container(struct vfio *v)
+{
+	v->container = CHECK_SYS(open("/dev/vfio/vfio", O_RDWR | O_CLOEXEC));
+	CHECK_EQ(ioctl(v->container, VFIO_GET_API_VERSION), VFIO_API_VERSION);
+	CHECK_EQ(ioctl(v->container, VFIO_CHECK_EXTENSION, VFIO_TYPE1v2_IOMMU), 1);
 }
 
 static void open_group(struct vfio *v)
@@ -54,15 +65,10 @@ static void open_group(struct vfio *v)
 	struct vfio_group_status status = { .argsz = sizeof(status) };
 	char path[64];
 
-	v->container = CHECK_SYS(open("/dev/vfio/vfio", O_RDWR | O_CLOEXEC));
-	CHECK_EQ(ioctl(v->container, VFIO_GET_API_VERSION), VFIO_API_VERSION);
-	CHECK_EQ(ioctl(v->container, VFIO_CHECK_EXTENSION, VFIO_TYPE1v2_IOMMU), 1);
 	snprintf(path, sizeof(path), "/dev/vfio/%d", v->group_id);
 	v->group = CHECK_SYS(open(path, O_RDWR | O_CLOEXEC));
 	CHECK_SYS(ioctl(v->group, VFIO_GROUP_GET_STATUS, &status));
 	CHECK(status.flags & VFIO_GROUP_FLAGS_VIABLE);
-	CHECK_SYS(ioctl(v->group, VFIO_GROUP_SET_CONTAINER, &v->container));
-	CHECK_SYS(ioctl(v->container, VFIO_SET_IOMMU, VFIO_TYPE1v2_IOMMU));
 }
 
 static void map_bar(struct vfio *v)
@@ -97,13 +103,62 @@ static void enable_device(struct vfio *v)
 	CHECK_SYS(ioctl(v->device, VFIO_DEVICE_SET_IRQS, &irq));
 }
 
-void vfio_open(struct vfio *v)
+static void open_device(struct vfio *v)
 {
-	find_edu(v);
-	open_group(v);
 	v->device = CHECK_SYS(ioctl(v->group, VFIO_GROUP_GET_DEVICE_FD, v->address));
 	map_bar(v);
 	enable_device(v);
+}
+
+void vfio_open_nth(struct vfio *v, unsigned int n)
+{
+	find_edu(v, n);
+	open_container(v);
+	open_group(v);
+	CHECK_SYS(ioctl(v->group, VFIO_GROUP_SET_CONTAINER, &v->container));
+	CHECK_SYS(ioctl(v->container, VFIO_SET_IOMMU, VFIO_TYPE1v2_IOMMU));
+	open_device(v);
+}
+
+void vfio_open(struct vfio *v)
+{
+	vfio_open_nth(v, 0);
+}
+
+void vfio_prepare(struct vfio *v, const struct vfio *other, unsigned int n)
+{
+	find_edu(v, n);
+	v->container = CHECK_SYS(fcntl(other->container, F_DUPFD_CLOEXEC, 0));
+	open_group(v);
+}
+
+int vfio_attach(struct vfio *v)
+{
+	return ioctl(v->group, VFIO_GROUP_SET_CONTAINER, &v->container) ? -errno : 0;
+}
+
+void vfio_start(struct vfio *v)
+{
+	open_device(v);
+}
+
+void vfio_abandon(struct vfio *v)
+{
+	close(v->group);
+	close(v->container);
+}
+
+int vfio_join(struct vfio *v, const struct vfio *other, unsigned int n)
+{
+	int err;
+
+	vfio_prepare(v, other, n);
+	err = vfio_attach(v);
+	if (err)
+		vfio_abandon(v);
+	else
+		vfio_start(v);
+	return err;
 }
 
 void vfio_close(struct vfio *v)

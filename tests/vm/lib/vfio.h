@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * A VFIO user: one container of type1 v2, the group of the edu device, the device, its BAR and its
+ * A VFIO user: one container of type1 v2, the group of an edu device, the device, its BAR and its
  * interrupt. Functions that set up fail the case; those under test return -errno.
  */
 #ifndef LIB_VFIO_H
@@ -34,7 +34,18 @@ struct vfio {
 	char address[32];
 };
 
+/* The first edu device, or the @n-th from 0, in a container of its own */
 void vfio_open(struct vfio *v);
+void vfio_open_nth(struct vfio *v, unsigned int n);
+
+/* The @n-th edu device in the container of @other, which is live: 0, or -errno and nothing is open */
+int vfio_join(struct vfio *v, const struct vfio *other, unsigned int n);
+
+/* The same step by step: open the group; put it into the container, 0 or -errno; open the device; or close all */
+void vfio_prepare(struct vfio *v, const struct vfio *other, unsigned int n);
+int vfio_attach(struct vfio *v);
+void vfio_start(struct vfio *v);
+void vfio_abandon(struct vfio *v);
 void vfio_close(struct vfio *v);
 
 /* 0 or -errno; @flags: VFIO_RW or one of its halves */
