@@ -221,7 +221,7 @@ static void an_unconfirmed_release_stays_published(struct kunit *test)
 	c->refused = DL_RANGE_NONE;
 
 	/* The kernel tries again by itself */
-	KUNIT_EXPECT_EQ(test, call_wait_whole_file(rig), 0);
+	KUNIT_EXPECT_EQ(test, rig_wait_clear(test, rig), 0);
 	KUNIT_EXPECT_EQ(test, rig_state(lease), DAXLEASE_RELEASED);
 	KUNIT_EXPECT_NULL(test, dl_lease_find(lease->id));
 }

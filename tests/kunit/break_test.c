@@ -163,7 +163,7 @@ static void an_emergency_ends_the_grace_of_an_open_break(struct kunit *test)
 	rig_break(lease, 0, 5);
 	rig_event(test, rig->queue);
 	rig_break_by(lease, &by);
-	KUNIT_EXPECT_EQ(test, call_wait_whole_file(rig), 0);
+	KUNIT_EXPECT_EQ(test, rig_wait_clear(test, rig), 0);
 	ev = rig_event(test, rig->queue);
 	KUNIT_EXPECT_EQ(test, ev.flags, JOINED | EMERGENCY);
 	KUNIT_EXPECT_LE(test, ev.deadline_ns, ktime_get_ns());
@@ -179,7 +179,7 @@ static void grace_ends_when_the_last_listener_leaves(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, rig_state(lease), DAXLEASE_BREAKING);
 	dl_queue_close(rig->queue);
 	dl_break_reconsider(lease);
-	KUNIT_EXPECT_EQ(test, call_wait_whole_file(rig), 0);
+	KUNIT_EXPECT_EQ(test, rig_wait_clear(test, rig), 0);
 }
 
 static void the_deadline_fences(struct kunit *test)
@@ -189,7 +189,7 @@ static void the_deadline_fences(struct kunit *test)
 	struct daxlease_event ev;
 
 	rig_break(lease, 0, 0);
-	KUNIT_EXPECT_EQ(test, call_wait_whole_file(rig), 0);
+	KUNIT_EXPECT_EQ(test, rig_wait_clear(test, rig), 0);
 	ev = rig_event(test, rig->queue);
 	KUNIT_EXPECT_GE(test, ktime_get_ns(), ev.deadline_ns);
 	KUNIT_EXPECT_TRUE(test, ev.bits & DAXLEASE_EVENT_FENCED);

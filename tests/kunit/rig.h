@@ -109,6 +109,12 @@ int call_fence(void *lease);
 int call_end(void *lease);
 int call_wait_whole_file(void *rig);
 
+/** rig_wait_clear() - dl_gate_wait() for a whole file that must be clear soon */
+static inline int rig_wait_clear(struct kunit *test, struct rig *rig)
+{
+	return helper_join(test, helper_start(test, call_wait_whole_file, rig));
+}
+
 /* Look for a condition that nothing announces, for at most SOON */
 #define RIG_UNTIL(test, condition) do {					\
 	unsigned long until_ = jiffies + SOON;				\
