@@ -10,12 +10,13 @@ REL = $(shell $(MAKE) -s --no-print-directory -C $(KDIR) kernelrelease)
 OUT = $(CURDIR)/build/$(REL)
 NPROC := $(shell nproc)
 
-.PHONY: all deps modules userspace tests demo check check-now demo-now install packages clean help
+.PHONY: all deps modules userspace tests demo check mutants check-now demo-now install packages clean help
 all: modules userspace
 
 help:
 	@echo "make demo       install what is needed, build, show the module at work in a virtual machine"
 	@echo "make check      install what is needed, build, run every test; last line: the verdict"
+	@echo "make mutants    build wrong versions of the modules; each must make a test fail (half an hour)"
 	@echo "make            build modules and user space (make deps installs what that needs)"
 	@echo "make modules    daxlease.ko and the vfio_iommu_type1 drop-in, in build/RELEASE/"
 	@echo "                KDIR=DIR: for another kernel than the newest linux-headers-6.12"
@@ -64,6 +65,9 @@ demo-now: all tests
 
 check-now: all tests
 	@tests/check
+
+mutants: deps
+	@tests/mutants/run
 
 clean:
 	rm -rf build

@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: GPL-2.0
+/* extent: pages are appended in order, merged into runs, and found again. */
+#include <kunit/test.h>
+#include <linux/sched.h>
+
+#include "extent.h"
+
+struct piece {
+	u64 count, pfn;
+};
+
+static const struct {
+	const char *desc;
+	struct piece pieces[8];
+	size_t runs;
+} rows[] = {
+	{ "one page", { { 1, 100 } }, 1 },
+	{ "neighbours become one run", { { 1, 100 }, { 1, 101 }, { 2, 102 }, { 4, 104 } }, 1 },
+	{ "a gap on the medium", { { 2, 100 }, { 2, 103 } }, 2 },
+	{ "backwards on the medium", { { 1, 102 }, { 1, 101 }, { 1, 100 } }, 3 },
+	{ "the same page again", { { 1, 100 }, { 1, 100 } }, 2 },
+	{ "a run that continues an earlier one", { { 2, 100 }, { 2, 200 }, { 2, 102 } }, 3 },
+	{ "many",
+	  { { 1, 10 }, { 1, 20 }, { 1, 30 }, { 1, 40 }, { 512, 512 }, { 1, 50 }, { 1, 51 } },
+	  6 },
+};
+
+KUNIT_ARRAY_PARAM_DESC(rows, rows, desc);
+
+static void check_page(struct kunit *test, const struct dl_extents *ext, u64 page, u64 pfn)
+{
+	struct daxlease_run run = {};
+
+	KUNIT_ASSERT_TRUE(test, dl_extents_at(ext, page, &run));
+	KUNIT_EXPECT_EQ(test, run.first, page);
+	KUNIT_EXPECT_EQ(test, run.pfn, pfn);
+	KUNIT_EXPECT_GE(test, run.count, 1);
+}
+
+static void pages_are_found_where_they_are(struct kunit *test)
+{
+	const typeof(rows[0]) *row = test->param_value;
+	const struct piece *p;
+	struct dl_extents *ext = dl_extents_alloc();
+	struct daxlease_run run;
+	u64 page = 0, i;
+	int trim;
+
+	KUNIT_ASSERT_NOT_NULL(test, ext);
+	for (p = row->pieces; p->count; p++)
+		KUNIT_ASSERT_EQ(test, dl_extents_append(ext, p->count, p->pfn), 0);
+	KUNIT_EXPECT_EQ(test, ext->nr, row->runs);
+	for (trim = 0; trim < 2; trim++) {
+		for (page = 0, p = row->pieces; p->count; p++)
+			for (i = 0; i < p->count; i++)
+				check_page(test, ext, page++, p->pfn + i);
+		KUNIT_EXPECT_FALSE(test, dl_extents_at(ext, page, &run));
+		KUNIT_EXPECT_FALSE(test, dl_extents_at(ext, U64_MAX, &run));
+		dl_extents_trim(ext);
+		KUNIT_EXPECT_EQ(test, ext->room, ext->nr);
+	}
+	dl_extents_free(ext);
+}
+
+static void a_run_ends_where_the_medium_does(struct kunit *test)
+{
+	struct dl_extents *ext = dl_extents_alloc();
+	struct daxlease_run run = {};
+
+	KUNIT_ASSERT_NOT_NULL(test, ext);
+	KUNIT_ASSERT_EQ(test, dl_extents_append(ext, 10, 100), 0);
+	KUNIT_ASSERT_EQ(test, dl_extents_append(ext, 5, 500), 0);
+	KUNIT_ASSERT_TRUE(test, dl_extents_at(ext, 4, &run));
+	KUNIT_EXPECT_EQ(test, run.count, 6);
+	KUNIT_ASSERT_TRUE(test, dl_extents_at(ext, 10, &run));
+	KUNIT_EXPECT_EQ(test, run.count, 5);
+	dl_extents_free(ext);
+}
+
+static void nothing_is_found_in_nothing(struct kunit *test)
+{
+	struct dl_extents *ext = dl_extents_alloc();
+	struct daxlease_run run;
+
+	KUNIT_ASSERT_NOT_NULL(test, ext);
+	dl_extents_trim(ext);
+	KUNIT_EXPECT_FALSE(test, dl_extents_at(ext, 0, &run));
+	dl_extents_free(ext);
+}
+
+#ifdef CONFIG_FAILSLAB
+static void without_memory_nothing_changes(struct kunit *test)
+{
+	struct dl_extents *ext = dl_extents_alloc();
+	int err;
+
+	KUNIT_ASSERT_NOT_NULL(test, ext);
+	KUNIT_ASSERT_EQ(test, dl_extents_append(ext, 1, 100), 0);
+	current->fail_nth = 1;
+	err = dl_extents_append(ext, 1, 200);
+	current->fail_nth = 0;
+	KUNIT_EXPECT_EQ(test, err, -ENOMEM);
+	KUNIT_EXPECT_EQ(test, ext->nr, 1);
+	check_page(test, ext, 0, 100);
+	KUNIT_EXPECT_EQ(test, dl_extents_append(ext, 1, 200), 0);
+	check_page(test, ext, 1, 200);
+	dl_extents_free(ext);
+}
+#else
+static void without_memory_nothing_changes(struct kunit *test)
+{
+	kunit_skip(test, "needs CONFIG_FAILSLAB");
+}
+#endif
+
+static struct kunit_case cases[] = {
+	KUNIT_CASE_PARAM(pages_are_found_where_they_are, rows_gen_params),
+	KUNIT_CASE(a_run_ends_where_the_medium_does),
+	KUNIT_CASE(nothing_is_found_in_nothing),
+	KUNIT_CASE(without_memory_nothing_changes),
+	{}
+};
+
+static struct kunit_suite suite = {
+	.name = "extent",
+	.test_cases = cases,
+};
+
+kunit_test_suite(suite);
