@@ -14,53 +14,7 @@
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-/* From xfsprogs' xfs_fs.h, whose header is not installed with the tools */
-struct xfs_bstime {
-	int64_t tv_sec;
-	int32_t tv_nsec;
-};
-
-struct xfs_bstat {
-	uint64_t bs_ino;
-	uint16_t bs_mode;
-	uint16_t bs_nlink;
-	uint32_t bs_uid;
-	uint32_t bs_gid;
-	uint32_t bs_rdev;
-	int32_t bs_blksize;
-	int64_t bs_size;
-	struct xfs_bstime bs_atime;
-	struct xfs_bstime bs_mtime;
-	struct xfs_bstime bs_ctime;
-	int64_t bs_blocks;
-	uint32_t bs_xflags;
-	int32_t bs_extsize;
-	int32_t bs_extents;
-	uint32_t bs_gen;
-	uint16_t bs_projid_lo;
-	uint16_t bs_forkoff;
-	uint16_t bs_projid_hi;
-	uint16_t bs_sick;
-	uint16_t bs_checked;
-	unsigned char bs_pad[2];
-	uint32_t bs_cowextsize;
-	uint32_t bs_dmevmask;
-	uint16_t bs_dmstate;
-	uint16_t bs_aextents;
-};
-
-struct xfs_swapext {
-	int64_t sx_version;
-	int64_t sx_fdtarget;
-	int64_t sx_fdtmp;
-	int64_t sx_offset;
-	int64_t sx_length;
-	char sx_pad[16];
-	struct xfs_bstat sx_stat;
-};
-
-#define XFS_IOC_SWAPEXT	_IOWR('X', 109, struct xfs_swapext)
+#include <xfs/xfs.h>
 
 static int ret_of(long ret)
 {
