@@ -45,7 +45,7 @@ static int check_file(struct file *file, bool write)
 		return -EISDIR;
 	if (!S_ISREG(inode->i_mode) || file->f_mapping->host != inode ||
 	    !known_filesystem(inode->i_sb) || !IS_DAX(inode) || IS_SWAPFILE(inode) ||
-	    !dl_removal_device(inode->i_sb) || on_realtime(file))
+	    on_realtime(file))
 		return -EOPNOTSUPP;
 	if (!(file->f_mode & FMODE_READ) || (write && !(file->f_mode & FMODE_WRITE)))
 		return -EBADF;
@@ -176,7 +176,7 @@ static int activate(struct daxlease *lease)
 	int err = 0;
 
 	spin_lock(&gate->lock);
-	if (dl_removal_under_way(gate->inode->i_sb))
+	if (dl_removal_under_way(lease->dev))
 		err = -ENODEV;
 	else if (lease->dead)
 		err = -ERESTART;
@@ -186,13 +186,16 @@ static int activate(struct daxlease *lease)
 	return err;
 }
 
-static struct daxlease *prepare(struct dl_gate *gate, const struct dl_request *req)
+static struct daxlease *prepare(struct dl_gate *gate, const struct dl_request *req,
+				struct device *dev)
 {
 	struct daxlease *lease = dl_lease_alloc(gate, req->file, req->range);
 
 	if (IS_ERR(lease))
 		return lease;
 	dl_break_prepare(lease);
+	lease->dev = get_device(dev);
+	lease->sync = req->sync;
 	lease->write = req->write;
 	lease->implicit = req->implicit;
 	lease->grace_limit = dl_grace_max();
@@ -211,15 +214,24 @@ static int record(struct daxlease *lease, const struct dl_window *w)
 {
 	struct dl_extents *ext = dl_extents_alloc();
 
+	int err;
+
 	if (!ext)
 		return -ENOMEM;
+	err = dl_resolve(w, ext, &lease->dead);
+	if (err) {
+		dl_extents_free(ext);
+		return err;
+	}
+	trace_daxlease_recorded(lease->id, file_inode(w->file), w->range.first, w->range.last,
+				ext->nr, lease->implicit);
 	rcu_assign_pointer(lease->extents, ext);	/* freed with the lease */
-	return dl_resolve(w, ext, &lease->dead);
+	return 0;
 }
 
 /* One attempt; -ERESTART: an operation came between. */
 static struct daxlease *try_acquire(struct dl_gate *gate, const struct dl_request *req,
-				    const struct dl_window *w)
+				    const struct dl_window *w, struct device *dev)
 {
 	struct daxlease *lease;
 	int err;
@@ -229,7 +241,7 @@ static struct daxlease *try_acquire(struct dl_gate *gate, const struct dl_reques
 		err = dl_populate(w);
 	if (err)
 		return ERR_PTR(err);
-	lease = prepare(gate, req);
+	lease = prepare(gate, req, dev);
 	if (IS_ERR(lease))
 		return lease;
 	err = publish(lease, req);
@@ -267,11 +279,16 @@ struct daxlease *dl_acquire(const struct dl_request *req)
 	struct inode *inode = file_inode(req->file);
 	struct daxlease *lease;
 	struct dl_gate *gate;
+	struct device *dev;
 	int err, tries;
 
-	err = dl_hooks_get(inode->i_sb);
+	dev = dl_removal_device(inode->i_sb);
+	if (IS_ERR(dev))
+		return ERR_CAST(dev);
+	err = dl_hooks_get(inode->i_sb, dev);
+	lease = ERR_PTR(err);
 	if (err)
-		return ERR_PTR(err);
+		goto out_device;
 	lease = ERR_PTR(-ENOMEM);
 	gate = dl_gate_create(inode);
 	if (!gate)
@@ -281,7 +298,7 @@ struct daxlease *dl_acquire(const struct dl_request *req)
 	if (err)
 		goto out_gate;
 	for (tries = 1;; tries++) {
-		lease = try_acquire(gate, req, &w);
+		lease = try_acquire(gate, req, &w, dev);
 		if (lease != ERR_PTR(-ERESTART))
 			break;
 		lease = ERR_PTR(fatal_signal_pending(current) ? -EINTR : -EAGAIN);
@@ -289,14 +306,13 @@ struct daxlease *dl_acquire(const struct dl_request *req)
 			break;
 		schedule_timeout_killable(1);
 	}
-	if (!IS_ERR(lease))
-		trace_daxlease_acquired(lease->id, inode, req->range.first, req->range.last,
-					rcu_access_pointer(lease->extents)->nr, req->implicit);
 	dl_window_close(&w);
 out_gate:
 	dl_gate_put(gate);
 out_hooks:
 	dl_hooks_put();
+out_device:
+	put_device(dev);
 	return lease;
 }
 

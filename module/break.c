@@ -42,7 +42,7 @@ static void set_breaker(struct dl_break *brk, enum daxlease_reason reason)
 
 /**
  * dl_lease_live_in() - does a device still reach any granule that a range touches?
- * @lease: a published lease
+ * @lease: a lease; nothing is live before it is ACTIVE and after it is RELEASED
  * @r: pages of the file
  *
  * Context: dl_gate.lock held.
@@ -54,7 +54,8 @@ bool dl_lease_live_in(const struct daxlease *lease, struct dl_range r)
 	u64 first, last;
 
 	lockdep_assert_held(&lease->gate->lock);
-	if (dl_range_empty(hit))
+	if (dl_range_empty(hit) || lease->state == DAXLEASE_ACQUIRING ||
+	    lease->state == DAXLEASE_RELEASED)
 		return false;
 	first = dl_granule_of(lease->range, hit.first);
 	last = dl_granule_of(lease->range, hit.last);
@@ -278,6 +279,7 @@ void dl_lease_cleared(struct daxlease *lease, struct dl_range r)
 		.lost = DL_RANGE_NONE,
 		.now = ktime_get_ns(),
 	};
+	u64 nr;
 
 	lockdep_assert_held(&lease->gate->lock);
 	if (dl_range_empty(hit))
@@ -288,7 +290,8 @@ void dl_lease_cleared(struct daxlease *lease, struct dl_range r)
 	}
 	if (!lease->granules_lost)
 		return;
-	note.lost = dl_granule_pages(lease->range, dl_granule_of(lease->range, hit.first),
-				     dl_granule_of(lease->range, hit.last));
+	nr = dl_granule_count(lease->range);
+	note.lost = dl_granule_pages(lease->range, find_first_bit(lease->lost, nr),
+				     find_last_bit(lease->lost, nr));
 	dl_lease_post(lease, &note);
 }

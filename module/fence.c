@@ -163,7 +163,12 @@ void dl_fence_undone(struct daxlease *lease, u64 g0, u64 g1)
 	if (!fence_pass(lease)) {
 		complain(lease);
 		retry_later(lease);
+	} else if (lease->brk.id) {
+		dl_break_close(lease);
+	} else if (lease->granules_lost == dl_granule_count(lease->range)) {
+		dl_lease_set_state(lease, DAXLEASE_REVOKED);
 	}
+	dl_break_unbusy(lease);
 	wake_up_all(&lease->gate->wait);
 	spin_unlock(&lease->gate->lock);
 }

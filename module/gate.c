@@ -215,7 +215,7 @@ unsigned int dl_gate_emergency(struct dl_gate *gate, struct dl_range r,
 	unsigned int hit = 0;
 
 	while ((lease = emergency_start(gate, r, explained))) {
-		pr_warn_ratelimited("lease %llu: fenced without notice: %s changes inode %lu on %s\n",
+		pr_warn_ratelimited("lease %llu: fenced unasked: %s changes inode %lu on %s\n",
 				    lease->id, current->comm, gate->inode->i_ino,
 				    gate->inode->i_sb->s_id);
 		dl_fence_insist(lease);

@@ -268,7 +268,9 @@ static bool remap_may(struct file *in, loff_t pos_in, struct file *out, loff_t p
 /* May this caller change the file, through this descriptor or another that it could open? */
 static bool writable_by_caller(struct file *file)
 {
-	return (file->f_mode & FMODE_WRITE) ||
+	if (file->f_mode & FMODE_WRITE)
+		return true;
+	return !__mnt_is_readonly(file->f_path.mnt) &&
 	       !inode_permission(file_mnt_idmap(file), file_inode(file), MAY_WRITE);
 }
 
@@ -366,7 +368,7 @@ static loff_t hook_dedupe(struct file *src, loff_t src_pos, struct file *dst, lo
 	return ret;
 }
 
-/* A copy need not share: with COPY_FILE_SPLICE it moves bytes and breaks nothing. */
+/* Within a filesystem a copy need not share: with COPY_FILE_SPLICE it moves bytes. */
 static ssize_t hook_copy(struct file *in, loff_t pos_in, struct file *out, loff_t pos_out,
 			 size_t len, unsigned int flags)
 {
@@ -375,7 +377,8 @@ static ssize_t hook_copy(struct file *in, loff_t pos_in, struct file *out, loff_
 	dl_hook_enter();
 	if (file_inode(in) == &dl_test_inode)
 		ret = atomic_inc_return(&dl_test_hits);
-	else if (flags || !(leased_in(file_inode(in), DL_RANGE_ALL) ||
+	else if (flags || file_inode(in)->i_sb != file_inode(out)->i_sb ||
+		 !(leased_in(file_inode(in), DL_RANGE_ALL) ||
 			    leased_in(file_inode(out), DL_RANGE_ALL)))
 		ret = orig_copy(in, pos_in, out, pos_out, len, flags);
 	else

@@ -17,6 +17,7 @@
 static DEFINE_MUTEX(hooks_lock);	/* all below; outside every other lock of the module */
 static unsigned int users;		/* acquisitions under way */
 static bool armed;
+static struct module *ext4_owner;	/* held while its hook is armed */
 static bool stuck;			/* a redirect could not be removed */
 static bool early = true;		/* see dl_hooks_early(); read without the lock */
 
@@ -46,6 +47,8 @@ static int disarm(void)
 		return err;
 	}
 	dl_hook_drain();
+	module_put(ext4_owner);
+	ext4_owner = NULL;
 	dl_removal_unwatch();
 	armed = false;
 	module_put(THIS_MODULE);
@@ -66,6 +69,21 @@ static int arm_one(struct dl_redirect *r)
 	pr_warn_ratelimited("%s is somebody else's (error %d): breaks hold the inode lock\n",
 			    r->name, err);
 	return 0;
+}
+
+/* The function is in the filesystem's module, which must not go and come back without the hook. */
+static int arm_ext4(struct module *owner)
+{
+	int err;
+
+	if (!try_module_get(owner))
+		return -ENODEV;
+	err = arm_one(&dl_ext4_hook);
+	if (err)
+		module_put(owner);
+	else
+		ext4_owner = owner;
+	return err;
 }
 
 static int arm(void)
@@ -92,11 +110,12 @@ static int arm(void)
 /**
  * dl_hooks_get() - make sure that every layout change is seen, before a lease is published
  * @sb: the filesystem
+ * @dev: its dl_removal_device()
  *
  * Context: process context, may sleep; no lock of the module held.
  * Return: 0, and dl_hooks_put() is owed; -ENODEV: no leases can be given; -EINTR.
  */
-int dl_hooks_get(const struct super_block *sb)
+int dl_hooks_get(const struct super_block *sb, struct device *dev)
 {
 	int err = 0;
 
@@ -105,9 +124,9 @@ int dl_hooks_get(const struct super_block *sb)
 	if (!armed && !stuck)
 		err = arm();
 	if (!err)
-		err = dl_removal_watch(sb);
+		err = dl_removal_watch(dev);
 	if (!err && !dl_ext4_hook.armed && !strcmp(sb->s_type->name, "ext4"))
-		err = arm_one(&dl_ext4_hook);
+		err = arm_ext4(sb->s_type->owner);
 	if (!err && (stuck || !dl_gate_selftest() || !dl_early_selftest()))
 		err = -ENODEV;
 	if (!err)

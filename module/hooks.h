@@ -20,9 +20,10 @@
 
 struct seq_file;
 
+struct device;
 struct super_block;
 
-int dl_hooks_get(const struct super_block *sb);
+int dl_hooks_get(const struct super_block *sb, struct device *dev);
 void dl_hooks_put(void);
 bool dl_hooks_early(void);
 void dl_hooks_stats(struct seq_file *m);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 #include <linux/bitmap.h>
 #include <linux/cred.h>
+#include <linux/device.h>
 #include <linux/file.h>
 #include <linux/hashtable.h>
 #include <linux/mm.h>
@@ -197,6 +198,7 @@ static void lease_free(struct kref *ref)
 	if (lease->mm)
 		mmdrop(lease->mm);
 	put_pid(lease->holder);
+	put_device(lease->dev);
 	dl_gate_put(lease->gate);
 	fput(lease->file);	/* after the gate: the file keeps the inode alive */
 	dl_quota_uncharge(uid, dev);

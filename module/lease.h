@@ -76,6 +76,7 @@ struct daxlease {
 	struct interval_tree_node
 		node; /* in dl_gate.leases while published; start, last: file pages */
 	struct dl_gate *gate;		/* referenced */
+	struct device *dev;		/* whose driver provides the pages; referenced */
 	struct file *file;		/* referenced */
 	u64 id;
 
@@ -83,6 +84,7 @@ struct daxlease {
 	struct dl_range range;		/* pages of the file */
 	bool write;
 	bool implicit;
+	bool sync;			/* keep the block map on the medium */
 	struct mm_struct *mm;		/* implicit: mmgrab()bed identity of the mapping process */
 	bool may_grace; /* implicit: passed the owner rule, so a watcher may give it a grace */
 	struct pid *holder;		/* who acquired it, for tables */

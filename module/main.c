@@ -36,7 +36,8 @@ MODULE_PARM_DESC(max_leases, "most leases in all (default 1000000)");
 
 static unsigned int max_leases_per_user = 65536;
 module_param(max_leases_per_user, uint, 0644);
-MODULE_PARM_DESC(max_leases_per_user, "most leases of one user without CAP_SYS_RESOURCE (default 65536)");
+MODULE_PARM_DESC(max_leases_per_user,
+		 "most leases of one user without CAP_SYS_RESOURCE (default 65536)");
 
 static unsigned int max_leases_per_fs = 500000;
 module_param(max_leases_per_fs, uint, 0644);

@@ -2,8 +2,8 @@
 /*
  * quota: how many leases there are, in all, of each user and on each filesystem.
  *
- * Nothing is pinned, so RLIMIT_MEMLOCK is not charged; the kernel memory of a lease is charged to its
- * memory cgroup, and these limits bound the work that a break can find.
+ * Nothing is pinned, so RLIMIT_MEMLOCK is not charged; the kernel memory of a lease is charged to
+ * its memory cgroup, and these limits bound the work that a break can find.
  */
 #ifndef _DAXLEASE_QUOTA_H
 #define _DAXLEASE_QUOTA_H

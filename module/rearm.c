@@ -14,6 +14,19 @@
 
 #define MAX_TRIES	16
 
+static int may_rearm(struct daxlease *lease, struct dl_range range)
+{
+	struct inode *inode = lease->gate->inode;
+
+	lockdep_assert_held(&lease->gate->lock);
+	if (lease->rearming || lease->brk.id || lease->releasing ||
+	    dl_op_barred(lease->gate, range))
+		return -EAGAIN;
+	if (!IS_DAX(inode) || IS_SWAPFILE(inode))
+		return -EOPNOTSUPP;
+	return (range.last + 1) << PAGE_SHIFT > i_size_read(inode) ? -EINVAL : 0;
+}
+
 /* Announce the re-arm; no other may be under way. */
 static int announce(struct daxlease *lease, struct dl_range range)
 {
@@ -25,10 +38,7 @@ static int announce(struct daxlease *lease, struct dl_range range)
 	if (err)
 		return err;
 	spin_lock(&gate->lock);
-	if (lease->rearming || lease->brk.id || lease->releasing || dl_op_barred(gate, range))
-		err = -EAGAIN;
-	else if ((range.last + 1) << PAGE_SHIFT > i_size_read(gate->inode))
-		err = -EINVAL;
+	err = may_rearm(lease, range);
 	if (!err) {
 		lease->rearming = true;
 		lease->rearm_dead = false;
@@ -88,7 +98,7 @@ static int go_live(struct daxlease *lease, struct dl_range range, struct dl_exte
 
 	noio = dl_fence_lock(lease);
 	spin_lock(&gate->lock);
-	if (lease->rearm_dead || lease->releasing || dl_removal_under_way(gate->inode->i_sb))
+	if (lease->rearm_dead || lease->releasing || dl_removal_under_way(lease->dev))
 		err = -ERESTART;
 	else if (lease->brk.id || !wholly_lost(lease, g0, g1))
 		err = -EAGAIN;
@@ -125,13 +135,21 @@ static int try_rearm(struct daxlease *lease, struct dl_range range, u64 *generat
 
 	if (!ext)
 		return -ENOMEM;
-	err = dl_window_open(&w);
+	/* Once before looking, so that nothing is allocated in a range that is being punched. */
+	spin_lock(&lease->gate->lock);
+	err = may_rearm(lease, range);
+	spin_unlock(&lease->gate->lock);
+	if (!err)
+		err = dl_window_open(&w);
 	if (!err)
 		err = dl_populate(&w);
 	if (!err)
 		err = announce(lease, range);
 	if (!err) {
 		err = record(lease, &w, ext);
+		if (!err && lease->sync)
+			err = vfs_fsync_range(w.file, range.first << PAGE_SHIFT,
+					      ((range.last + 1) << PAGE_SHIFT) - 1, 0);
 		if (err)
 			retract(lease);
 	}
@@ -166,15 +184,20 @@ static bool lost_granules(struct daxlease *lease, struct dl_range r, struct dl_r
  * Lost granules that are not neighbours come back one run after the other, each under a generation
  * of its own; after an error those done before stay.
  * Context: process context with an mm, may sleep, no locks.
- * Return: 0; -EAGAIN: the range is barred, a break is open, or another re-arm is under way;
- * -EINVAL: past the end of the file; -EOPNOTSUPP: a consumer that cannot; else as acquire.
+ * Return: 0; -EACCES: the caller may not open the file; -EAGAIN: the range is barred, a break is
+ * open, or another re-arm is under way; -EINVAL: past the end of the file; -EOPNOTSUPP: a consumer
+ * that cannot; else as acquire.
  */
 int dl_rearm(struct daxlease *lease, struct dl_range range, u64 *generation)
 {
 	struct dl_range pages;
 	int err, tries = 0;
 
-	err = dl_hooks_get(lease->gate->inode->i_sb);
+	/* The context may have been passed on: its window must not open a file to who may not. */
+	err = inode_permission(file_mnt_idmap(lease->file), lease->gate->inode,
+			       MAY_READ | (lease->write ? MAY_WRITE : 0));
+	if (!err)
+		err = dl_hooks_get(lease->gate->inode->i_sb, lease->dev);
 	if (err)
 		return err;
 	*generation = READ_ONCE(lease->generation);

@@ -1,45 +1,110 @@
 // SPDX-License-Identifier: GPL-2.0
-#define pr_fmt(fmt) "daxlease: " fmt
-
-#include <linux/atomic.h>
 #include <linux/blkdev.h>
 #include <linux/device.h>
 #include <linux/module.h>
+#include <linux/sched/signal.h>
 
 #include "gate.h"
 #include "removal.h"
 
-static const struct bus_type *watched;	/* changed by the caller of watch and unwatch only */
+#define MAX_GOING	16
+#define LOCK_TRIES	10
+
+static const struct bus_type *watched;	/* changed by watch and unwatch only */
 static struct module *driver_owner;	/* keeps the bus while we listen to it */
-static atomic_t removals;		/* unbindings under way */
+
+/* Unbindings under way that were announced to us; more than fit: overflow, and no leases. */
+static DEFINE_SPINLOCK(going_lock);
+static const struct device *going[MAX_GOING];
+static bool overflow;
 
 /**
  * dl_removal_device() - the device whose driver provides the pages of a filesystem
  * @sb: the filesystem
  *
- * Persistent memory itself: a device mapper's table can change without a word to the file.
- * Return: the device, kept by the mounted filesystem, or NULL: not directly on pmem, or no driver
- * any more.
+ * The mounted filesystem keeps the disk, but not the disk's parent: that is known to exist only
+ * while the disk is live, which del_gendisk() (block/genhd.c) ends under open_mutex.
+ * Return: the device with a reference, or ERR_PTR: -EOPNOTSUPP: no block device, -ENODEV: gone.
  */
 struct device *dl_removal_device(const struct super_block *sb)
 {
-	struct device *dev = sb->s_bdev ? disk_to_dev(sb->s_bdev->bd_disk)->parent : NULL;
-	const struct device_driver *drv = dev ? READ_ONCE(dev->driver) : NULL;
+	struct device *dev = NULL;
+	struct gendisk *disk;
 
-	return drv && !strcmp(drv->name, "nd_pmem") ? dev : NULL;
+	if (!sb->s_bdev)
+		return ERR_PTR(-EOPNOTSUPP);
+	disk = sb->s_bdev->bd_disk;
+	mutex_lock(&disk->open_mutex);
+	if (disk_live(disk))
+		dev = get_device(disk_to_dev(disk)->parent);
+	mutex_unlock(&disk->open_mutex);
+	if (dev)
+		return dev;
+	/* A disk without a parent is not persistent memory: loop, device mapper. */
+	return ERR_PTR(disk_to_dev(disk)->parent ? -ENODEV : -EOPNOTSUPP);
+}
+
+/*
+ * Persistent memory itself, and staying? A device mapper's table can change without a word to the
+ * file. The lock is only tried: an unbinding may last. With @hold a reference on the driver's
+ * module is left in driver_owner.
+ */
+static int check_driver(struct device *dev, bool hold)
+{
+	int tries, err;
+
+	for (tries = 0; !device_trylock(dev); tries++) {
+		if (tries == LOCK_TRIES)
+			return -ENODEV;
+		if (fatal_signal_pending(current))
+			return -EINTR;
+		schedule_timeout_killable(1);
+	}
+	if (!dev->driver)
+		err = -ENODEV;
+	else
+		err = strcmp(dev->driver->name, "nd_pmem") ? -EOPNOTSUPP : 0;
+	if (!err && hold) {
+		driver_owner = dev->driver->owner;
+		err = try_module_get(driver_owner) ? 0 : -ENODEV;
+	}
+	device_unlock(dev);
+	return err;
 }
 
 /**
- * dl_removal_under_way() - must no lease be given on this filesystem?
- * @sb: the filesystem
+ * dl_removal_under_way() - must no lease be given on a device?
+ * @dev: the device
  *
  * Asked after a lease is published: either the lease is found by the notifier, or this says so.
+ * Context: any; takes a spinlock.
  * Return: true if a device of the bus is going, or this one has gone.
  */
-bool dl_removal_under_way(const struct super_block *sb)
+bool dl_removal_under_way(struct device *dev)
 {
-	smp_mb();	/* pairs with the one in on_unbind() */
-	return atomic_read(&removals) || !dl_removal_device(sb);
+	bool under_way;
+	int i;
+
+	spin_lock(&going_lock);
+	under_way = overflow || !READ_ONCE(dev->driver);
+	for (i = 0; i < MAX_GOING; i++)
+		under_way |= !!going[i];
+	spin_unlock(&going_lock);
+	return under_way;
+}
+
+static void mark(const struct device *from, const struct device *to)
+{
+	int i;
+
+	spin_lock(&going_lock);
+	for (i = 0; i < MAX_GOING && going[i] != from; i++)
+		;
+	if (i < MAX_GOING)
+		going[i] = to;
+	else if (to)
+		overflow = true;
+	spin_unlock(&going_lock);
 }
 
 static void revoke(struct daxlease *lease)
@@ -56,54 +121,58 @@ static void revoke(struct daxlease *lease)
 	dl_fence_insist(lease);
 }
 
-static void on_unbind(struct device *dev)
-{
-	struct daxlease *lease = NULL;
-
-	atomic_inc(&removals);
-	smp_mb();	/* pairs with the one in dl_removal_under_way() */
-	while ((lease = dl_lease_next(lease)))
-		if (dl_removal_device(lease->gate->inode->i_sb) == dev)
-			revoke(lease);
-}
-
 static int notify(struct notifier_block *nb, unsigned long action, void *data)
 {
-	if (action == BUS_NOTIFY_UNBIND_DRIVER)
-		on_unbind(data);
-	else if (action == BUS_NOTIFY_UNBOUND_DRIVER)
-		atomic_dec_if_positive(&removals);	/* it may have begun before we listened */
+	struct daxlease *lease = NULL;
+	struct device *dev = data;
+
+	if (action == BUS_NOTIFY_UNBOUND_DRIVER)
+		mark(dev, NULL);
+	if (action != BUS_NOTIFY_UNBIND_DRIVER)
+		return NOTIFY_OK;
+	mark(NULL, dev);
+	while ((lease = dl_lease_next(lease)))
+		if (lease->dev == dev)
+			revoke(lease);
 	return NOTIFY_OK;
 }
 
 static struct notifier_block notifier = { .notifier_call = notify };
 
-/**
- * dl_removal_watch() - listen for the removal of what a filesystem is on
- * @sb: the filesystem
- *
- * Context: process context; the caller serialises. Nothing happens if its bus is watched already.
- * Return: 0, -EOPNOTSUPP: not directly on persistent memory, -ENODEV: it is going.
- */
-int dl_removal_watch(const struct super_block *sb)
+static int register_notifier(struct device *dev)
 {
-	struct device *dev = dl_removal_device(sb);
-	int err;
+	int err = check_driver(dev, true);
 
-	if (!dev)
-		return -EOPNOTSUPP;
-	if (watched)
-		return watched == dev->bus ? 0 : -EOPNOTSUPP;
-	driver_owner = dev->driver->owner;
-	if (!try_module_get(driver_owner))
-		return -ENODEV;
-	atomic_set(&removals, 0);
-	err = bus_register_notifier(dev->bus, &notifier);
 	if (err)
+		return err;
+	memset(going, 0, sizeof(going));
+	overflow = false;
+	if (bus_register_notifier(dev->bus, &notifier)) {
 		module_put(driver_owner);
-	else
-		watched = dev->bus;
-	return err ? -ENODEV : 0;
+		return -ENODEV;
+	}
+	watched = dev->bus;
+	return 0;
+}
+
+/**
+ * dl_removal_watch() - listen for the removal of a device, and see that it has not begun
+ * @dev: from dl_removal_device()
+ *
+ * Context: process context; the caller serialises.
+ * Return: 0, -EOPNOTSUPP: not persistent memory, -ENODEV: it is going, -EINTR.
+ */
+int dl_removal_watch(struct device *dev)
+{
+	int err = 0;
+
+	if (!watched)
+		err = register_notifier(dev);
+	if (!err)	/* has it begun before we listened? */
+		err = check_driver(dev, false);
+	if (!err && watched != dev->bus)
+		err = -EOPNOTSUPP;
+	return err;
 }
 
 /**

@@ -2,7 +2,8 @@
 /*
  * state: the life of a lease as a table. Pure.
  *
- *	ACQUIRING -> ACTIVE <-> BREAKING -> REVOKED; REVOKED -> ACTIVE by REARM; RELEASED from any.
+ *	ACQUIRING -> ACTIVE <-> BREAKING -> REVOKED; REVOKED -> ACTIVE by REARM, and back if it
+ *	fails at a consumer; RELEASED from any.
  */
 #ifndef _DAXLEASE_STATE_H
 #define _DAXLEASE_STATE_H

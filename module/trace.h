@@ -21,7 +21,7 @@
 #define show_flags(f)								\
 	__print_flags(f, "|", { 1, "EMERGENCY" }, { 2, "NO_GRACE" }, { 4, "JOINED" })
 
-TRACE_EVENT(daxlease_acquired,
+TRACE_EVENT(daxlease_recorded,
 	TP_PROTO(u64 id, const struct inode *inode, u64 first, u64 last, u64 runs, bool implicit),
 	TP_ARGS(id, inode, first, last, runs, implicit),
 	TP_STRUCT__entry(

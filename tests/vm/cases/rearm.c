@@ -7,7 +7,10 @@
 #include "lease.h"
 
 #include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <sys/pidfd.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define LONG_GRACE	(25000 * MS)
@@ -65,7 +68,7 @@ static void rearm_revoked(const struct test *t)
 	CHECK_RET(lease_acquire(ctx, fd, 2 * MIB, 6 * MIB, DAXLEASE_WRITE, SHORT_GRACE, &a), 0);
 	CHECK_RET(breaker_run(&truncate, SOON_MS).ret, 0);
 	CHECK_EQ(lease_state(ctx, a.id), DAXLEASE_REVOKED);
-	CHECK_RET(lease_rearm(ctx, a.id, 2 * MIB, 6 * MIB, &generation), -EFAULT, "past the end of the file");
+	CHECK_RET(lease_rearm(ctx, a.id, 2 * MIB, 6 * MIB, &generation), -EINVAL, "past the end of the file");
 	CHECK_SYS(ftruncate(fd, 6 * MIB));
 	CHECK_RET(lease_rearm(ctx, a.id, 2 * MIB, 4 * MIB, &generation), 0);
 	CHECK_EQ(lease_state(ctx, a.id), DAXLEASE_ACTIVE);
@@ -98,6 +101,80 @@ static void rearm_barred(const struct test *t)
 	CHECK_RET(lease_release(ctx, other.id), 0);
 	CHECK_RET(breaker_join(&b, SOON_MS).ret, 0);
 	CHECK_RET(lease_rearm(ctx, a.id, 0, 2 * MIB, &generation), 0);
+}
+
+struct passed {
+	int ctx;
+	uint64_t id;
+};
+
+static int rearm_as_stranger(void *arg)
+{
+	struct passed *p = arg;
+	uint64_t generation;
+
+	CHECK_SYS(setresuid(1000, 1000, 1000));
+	return lease_rearm(p->ctx, p->id, 0, 4 * MIB, &generation);
+}
+
+/* A context may be passed on; the window through which REARM looks must not open the file to who may not */
+static void rearm_by_stranger(const struct test *t)
+{
+	struct op punch = { .kind = OP_PUNCH, .path = path_in(t->dir, "file"), .offset = 0, .length = PAGE };
+	struct daxlease_acquire a;
+	struct passed p;
+	struct breaker b;
+	int fd;
+
+	fd = file_create(punch.path, 4 * MIB, 1);
+	CHECK_SYS(fchmod(fd, 0600));
+	p.ctx = lease_open();
+	CHECK_RET(lease_acquire(p.ctx, fd, 0, 4 * MIB, DAXLEASE_WRITE, SHORT_GRACE, &a), 0);
+	CHECK_RET(breaker_run(&punch, SOON_MS).ret, 0);
+	p.id = a.id;
+	breaker_start_fn(&b, rearm_as_stranger, &p, p.ctx);
+	CHECK_RET(breaker_join(&b, SOON_MS).ret, -EACCES);
+	CHECK_EQ(lease_lost(p.ctx, a.id), 1);
+}
+
+struct flusher {
+	atomic_bool stop;
+	uint64_t from;
+	int ctx;
+	unsigned int reached;
+};
+
+/* Tries every id that a mapping about to be made can get */
+static void *flush_ahead(void *arg)
+{
+	struct flusher *f = arg;
+
+	while (!atomic_load(&f->stop))
+		for (uint64_t id = f->from; id < f->from + 32; id++)
+			f->reached += !lease_flush(f->ctx, id, 0, 4 * MIB);
+	return NULL;
+}
+
+/* An implicit lease can be named before its pages are known */
+static void flush_while_acquiring(const struct test *t)
+{
+	struct flusher f = { .stop = false };
+	struct daxlease_acquire a;
+	pthread_t thread;
+	struct held h;
+
+	held_open(&h, t->dir, 64 * MIB, SHORT_GRACE);
+	CHECK_RET(lease_acquire(h.ctx, h.fd, 0, PAGE, DAXLEASE_READ, 0, &a), 0);
+	f.ctx = h.ctx;
+	f.from = a.id + 1;
+	CHECK_EQ(pthread_create(&thread, NULL, flush_ahead, &f), 0);
+	for (int i = 0; i < 8; i++) {
+		CHECK_EQ(vfio_unmap(&h.edu.vfio, HELD_IOVA, h.size), (int64_t)h.size);
+		CHECK_RET(vfio_map(&h.edu.vfio, h.map, HELD_IOVA, h.size, VFIO_RW), 0);
+	}
+	atomic_store(&f.stop, true);
+	pthread_join(thread, NULL);
+	CHECK(f.reached, "no lease was reached: nothing was shown");
 }
 
 static void flush_live(const struct test *t)
@@ -192,6 +269,12 @@ const struct testcase rearm_cases[] = {
 	{ "rearm-waits-for-the-bar",
 	  "what an operation bars cannot be re-armed before it has returned",
 	  rearm_barred, ON_ANY | NEEDS_CORE, 30 },
+	{ "rearm-needs-access-to-the-file",
+	  "REARM through a context that was passed on needs access to the file",
+	  rearm_by_stranger, ON_ANY | NEEDS_CORE, 30 },
+	{ "flush-while-acquiring",
+	  "FLUSH of a lease that is still being acquired does no harm",
+	  flush_while_acquiring, ON_ANY | NEEDS_VFIO, 40 },
 	{ "flush-reaches-live-granules-only",
 	  "FLUSH writes back what is live and refuses what is lost",
 	  flush_live, ON_ANY | NEEDS_CORE, 30 },

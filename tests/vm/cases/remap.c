@@ -156,6 +156,22 @@ static void copy_shares_nothing(const struct test *t)
 	CHECK_PATTERN(copy, 0, 4 * MIB, 1);
 }
 
+/* From another filesystem nothing can be shared: the call answers as if there were no lease */
+static void copy_from_elsewhere(const struct test *t)
+{
+	int fd = file_create(path_in(t->dir, "file"), 4 * MIB, 1);
+	int proc = CHECK_SYS(open("/proc/self/maps", O_RDONLY | O_CLOEXEC));
+	struct daxlease_acquire a;
+	int ctx = lease_open();
+	loff_t to = 0;
+	ssize_t before;
+
+	before = copy_file_range(proc, NULL, fd, &to, PAGE, 0) < 0 ? -errno : 0;
+	CHECK_RET(lease_acquire(ctx, fd, 0, 4 * MIB, DAXLEASE_WRITE, LONG_GRACE, &a), 0);
+	CHECK_RET(copy_file_range(proc, NULL, fd, &to, PAGE, 0) < 0 ? -errno : 0, before);
+	CHECK(before < 0, "the kernel copies from proc: nothing was shown");
+}
+
 static int store_in_page_10(void *arg)
 {
 	int fd = CHECK_SYS(open(arg, O_RDWR));
@@ -247,6 +263,9 @@ const struct testcase remap_cases[] = {
 	{ "copy-file-range-shares-nothing",
 	  "copy_file_range of a leased file copies, and breaks nothing",
 	  copy_shares_nothing, ON_ANY | NEEDS_CORE, 30 },
+	{ "copy-from-elsewhere-as-without-lease",
+	  "copy_file_range from another filesystem to a leased file answers as without the lease",
+	  copy_from_elsewhere, ON_ANY | NEEDS_CORE, 0 },
 	{ "cow-preallocation-is-fenced",
 	  "a store that moves an unshared leased block is met by the last resort",
 	  cow_preallocation, ON_XFS | NEEDS_CORE, 30 },

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* The memory goes away under a lease. On the guest's second NVDIMM, so that the other cases keep theirs. */
+/* The memory goes away under a lease. On NVDIMMs of their own, so that the other cases keep theirs. */
 #include "breaker.h"
 #include "edu.h"
 #include "fault.h"
@@ -15,7 +15,14 @@
 
 #define LONG_GRACE	(25000 * MS)
 #define SOON_MS		10000
-#define MOUNT		"/run/second"
+#define MOUNT		"/run/nvdimm"
+
+static void mount_nvdimm(const struct test *t, int n)
+{
+	CHECK_EQ(shell("ndctl create-namespace -f -e namespace%d.0 -m fsdax --map=mem >/dev/null && mkdir -p " MOUNT
+		       "%d && mkfs.%s -q %s /dev/pmem%d && mount -o dax=always /dev/pmem%d " MOUNT "%d", n, n,
+		       t->fs, *t->fs == 'x' ? "-f" : "-b 4096", n, n, n), 0, "no NVDIMM %d", n);
+}
 
 static void unbind_revokes(const struct test *t)
 {
@@ -27,10 +34,8 @@ static void unbind_revokes(const struct test *t)
 	int ctx, fd;
 	void *map;
 
-	CHECK_EQ(shell("ndctl create-namespace -f -e namespace1.0 -m fsdax --map=mem >/dev/null && mkdir -p " MOUNT
-		       " && mkfs.%s -q %s /dev/pmem1 && mount -o dax=always /dev/pmem1 " MOUNT, t->fs,
-		       *t->fs == 'x' ? "-f" : "-b 4096"), 0, "no second NVDIMM");
-	fd = CHECK_SYS(open(MOUNT "/file", O_RDWR | O_CREAT | O_CLOEXEC, 0600));
+	mount_nvdimm(t, 1);
+	fd = CHECK_SYS(open(MOUNT "1/file", O_RDWR | O_CREAT | O_CLOEXEC, 0600));
 	CHECK_SYS(fallocate(fd, 0, 0, 4 * MIB));
 	map = file_map(fd, 0, 4 * MIB);
 	ctx = lease_open();
@@ -55,9 +60,35 @@ static void unbind_revokes(const struct test *t)
 	/* Stays mounted: ext4's umount looks at the struct pages of the file, which are gone with the device */
 }
 
+/* The whole region goes, and with it the device that the disk hangs on, under a mounted filesystem */
+static void region_leaves(const struct test *t)
+{
+	struct daxlease_acquire a;
+	struct daxlease_event ev;
+	uint64_t generation;
+	int ctx, fd;
+
+	mount_nvdimm(t, 2);
+	fd = CHECK_SYS(open(MOUNT "2/file", O_RDWR | O_CREAT | O_CLOEXEC, 0600));
+	CHECK_SYS(fallocate(fd, 0, 0, 4 * MIB));
+	ctx = lease_open();
+	CHECK_RET(lease_acquire(ctx, fd, 0, 4 * MIB, DAXLEASE_WRITE, LONG_GRACE, &a), 0);
+	CHECK_RET(write_text("/sys/bus/nd/drivers/nd_region/unbind", "region2"), 0);
+	CHECK(lease_wait(ctx, a.id, DAXLEASE_EVENT_FENCED, &ev, SOON_MS), "the holder was not told");
+	CHECK_EQ(ev.reason, DAXLEASE_REASON_REMOVE);
+	CHECK(lease_acquire(ctx, fd, 0, 4 * MIB, DAXLEASE_WRITE, 0, NULL) < 0, "leased what is gone");
+	CHECK(lease_rearm(ctx, a.id, 0, 4 * MIB, &generation) < 0, "re-armed what is gone");
+	CHECK_EQ(lease_state(ctx, a.id), DAXLEASE_REVOKED);
+	CHECK_RET(lease_release(ctx, a.id), 0);
+	CHECK_RET(write_text("/sys/bus/nd/drivers/nd_region/bind", "region2"), 0);
+}
+
 const struct testcase removal_cases[] = {
 	{ "unbind-revokes-at-once",
 	  "a lease does not keep persistent memory from being removed, and no device reaches it afterwards",
 	  unbind_revokes, ON_ANY | NEEDS_VFIO, 40 },
+	{ "region-leaves-under-lease",
+	  "nor from going with its whole region, after which the disk's parent is no more",
+	  region_leaves, ON_ANY | NEEDS_CORE, 40 },
 	{ 0 }
 };
