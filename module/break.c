@@ -8,6 +8,7 @@
 #include "break.h"
 #include "budget.h"
 #include "compat.h"
+#include "history.h"
 #include "trace.h"
 
 static atomic64_t last_break;
@@ -92,6 +93,7 @@ static void break_open(struct daxlease *lease, const struct dl_breaker *by, u64 
 
 	brk->id = atomic64_inc_return(&last_break);
 	brk->started = now;
+	brk->fence = 0;
 	brk->flags = by->flags;
 	brk->hit = DL_RANGE_NONE;
 	brk->lost = DL_RANGE_NONE;
@@ -230,6 +232,30 @@ struct page *dl_break_busy(struct daxlease *lease)
 	return lease->brk.busy;
 }
 
+static void remember(const struct daxlease *lease, u64 now)
+{
+	const struct dl_break *brk = &lease->brk;
+	struct dl_ended ended = {
+		.break_id = brk->id,
+		.lease = lease->id,
+		.started = brk->started,
+		.fence = brk->fence ?: now,
+		.ended = now,
+		.deadline = brk->deadline,
+		.granules_lost = lease->granules_lost,
+		.reason = brk->reason,
+		.flags = brk->flags,
+		.dev = lease->gate->inode->i_sb->s_dev,
+		.ino = lease->gate->inode->i_ino,
+		.holder = pid_nr(lease->holder),
+		.breaker = pid_nr(brk->breaker),
+	};
+
+	memcpy(ended.holder_comm, lease->comm, sizeof(ended.holder_comm));
+	memcpy(ended.breaker_comm, brk->comm, sizeof(ended.breaker_comm));
+	dl_history_add(&ended);
+}
+
 /**
  * dl_break_close() - everything doomed is lost: the break is over
  * @lease: a published lease, with or without an open break
@@ -247,6 +273,7 @@ void dl_break_close(struct daxlease *lease)
 	if (!brk->id)
 		return;
 	refund(lease->gate, now);
+	remember(lease, now);
 	dl_lease_set_state(lease, all ? DAXLEASE_REVOKED : DAXLEASE_ACTIVE);
 	bits |= all ? DAXLEASE_EVENT_REVOKED : 0;
 	bits |= brk->cleared_at_fence ? DAXLEASE_EVENT_CLEARED : 0;

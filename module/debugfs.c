@@ -7,6 +7,7 @@
 #include <linux/uidgid.h>
 
 #include "debugfs.h"
+#include "history.h"
 #include "hooks.h"
 #include "lease.h"
 #include "quota.h"
@@ -79,6 +80,31 @@ static int leases_show(struct seq_file *m, void *unused)
 }
 DEFINE_SHOW_ATTRIBUTE(leases);
 
+/* Latest first. waited_us is what the operation waited, of which fence_us for the fence itself. */
+static int breaks_show(struct seq_file *m, void *unused)
+{
+	struct dl_ended e;
+	unsigned int i;
+
+	seq_puts(m, "# daxlease-breaks 1\n# break_id\tlease\tdev\tino\treason\tflags\tholder_pid");
+	seq_puts(m, "\tbreaker_pid\tstarted_ns\tgrace_us\twaited_us\tfence_us\tlost");
+	seq_puts(m, "\tholder_comm\tbreaker_comm\n");
+	for (i = 0; dl_history_get(i, &e); i++) {
+		seq_printf(m, "%llu\t%llu\t%u:%u\t%lu\t%u\t%u\t%d\t%d", e.break_id, e.lease,
+			   MAJOR(e.dev), MINOR(e.dev), e.ino, e.reason, e.flags, e.holder,
+			   e.breaker);
+		seq_printf(m, "\t%llu\t%llu\t%llu\t%llu\t%llu", e.started,
+			   (max(e.deadline, e.started) - e.started) / NSEC_PER_USEC,
+			   (e.ended - e.started) / NSEC_PER_USEC,
+			   (e.ended - e.fence) / NSEC_PER_USEC, e.granules_lost);
+		put_comm(m, e.holder_comm);
+		put_comm(m, e.breaker_comm);
+		seq_putc(m, '\n');
+	}
+	return 0;
+}
+DEFINE_SHOW_ATTRIBUTE(breaks);
+
 static int hooks_show(struct seq_file *m, void *unused)
 {
 	dl_hooks_stats(m);
@@ -94,6 +120,7 @@ void dl_debugfs_init(void)
 {
 	dir = debugfs_create_dir("daxlease", NULL);
 	debugfs_create_file("leases", 0400, dir, NULL, &leases_fops);
+	debugfs_create_file("breaks", 0400, dir, NULL, &breaks_fops);
 	debugfs_create_file("hooks", 0400, dir, NULL, &hooks_fops);
 }
 

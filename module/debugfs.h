@@ -4,6 +4,7 @@
  * debugfs is no error.
  *
  *	leases	"# daxlease-leases 1", a line of column names, then a line a lease, tab-separated
+ *	breaks	the last breaks that are over, likewise
  *	hooks	"name value" lines
  */
 #ifndef _DAXLEASE_DEBUGFS_H

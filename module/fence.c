@@ -127,6 +127,8 @@ bool dl_fence(struct daxlease *lease, u64 break_id)
 	spin_lock(&gate->lock);
 	if (break_id && lease->brk.id != break_id)
 		goto out;
+	if (lease->brk.id && !lease->brk.fence)
+		lease->brk.fence = ktime_get_ns();
 	do
 		ok = fence_pass(lease);
 	while (ok && next_doomed(lease, 0, &first, &end));

@@ -57,6 +57,7 @@ struct dl_break {
 	u64 id;				/* never reused; last_id remembers the previous one */
 	u64 last_id;
 	u64 started;			/* ns, CLOCK_MONOTONIC */
+	u64 fence;			/* when the fence began, 0: not yet */
 	u64 deadline;
 	u32 reason;			/* enum daxlease_reason */
 	u32 flags;			/* enum daxlease_event_flags */

@@ -13,8 +13,8 @@ static const struct {
 } rows[] = {
 	{ "acquiring becomes active or is given up", DAXLEASE_ACQUIRING,
 	  { [DAXLEASE_ACTIVE] = true, [DAXLEASE_RELEASED] = true } },
-	{ "active is broken or released", DAXLEASE_ACTIVE,
-	  { [DAXLEASE_BREAKING] = true, [DAXLEASE_RELEASED] = true } },
+	{ "active is broken, released, or revoked when a re-arm fails", DAXLEASE_ACTIVE,
+	  { [DAXLEASE_BREAKING] = true, [DAXLEASE_REVOKED] = true, [DAXLEASE_RELEASED] = true } },
 	{ "breaking ends with some left, with none left, or with a release", DAXLEASE_BREAKING,
 	  { [DAXLEASE_ACTIVE] = true, [DAXLEASE_REVOKED] = true, [DAXLEASE_RELEASED] = true } },
 	{ "revoked is armed again or released", DAXLEASE_REVOKED,

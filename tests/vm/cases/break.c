@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -370,6 +371,34 @@ static void manual_break(const struct test *t)
 	CHECK_PATTERN(fd, 0, 8 * MIB, 1);
 }
 
+static void history(const struct test *t)
+{
+	struct op op = { .kind = OP_PUNCH, .path = path_in(t->dir, "file"), .offset = 0, .length = MIB };
+	unsigned long long id, lease, grace, waited, fence, lost;
+	struct daxlease_acquire a;
+	struct daxlease_event ev;
+	char table[65536];
+	int ctx, fd, holder, breaker, reason, flags;
+	char *line2;
+
+	fd = file_create(op.path, 4 * MIB, 1);
+	ctx = lease_open();
+	CHECK_RET(lease_acquire(ctx, fd, 0, 4 * MIB, DAXLEASE_WRITE, SHORT_GRACE, &a), 0);
+	CHECK_RET(breaker_run(&op, SOON_MS).ret, 0);
+	CHECK(lease_wait(ctx, a.id, DAXLEASE_EVENT_BREAK, &ev, SOON_MS));
+	CHECK(read_text("/sys/kernel/debug/daxlease/breaks", table, sizeof(table)) > 0);
+	line2 = strchr(strchr(table, '\n') + 1, '\n') + 1;
+	CHECK_EQ(sscanf(line2, "%llu %llu %*s %*u %d %d %d %d %*u %llu %llu %llu %llu", &id, &lease, &reason,
+			&flags, &holder, &breaker, &grace, &waited, &fence, &lost), 10, "%.80s", line2);
+	CHECK_EQ(id, ev.break_id);
+	CHECK_EQ(lease, a.id);
+	CHECK_EQ(reason, DAXLEASE_REASON_FALLOCATE);
+	CHECK_EQ(holder, getpid());
+	CHECK_EQ(grace, SHORT_GRACE / 1000);
+	CHECK(waited >= grace && fence < waited, "waited %llu us, fence %llu us", waited, fence);
+	CHECK_EQ(lost, 1);
+}
+
 const struct testcase break_cases[] = {
 	{ "cooperative-holder-releases-truncate",
 	  "truncate waits for a cooperative holder, and for no longer than it takes",
@@ -398,6 +427,9 @@ const struct testcase break_cases[] = {
 	{ "second-operation-joins-break",
 	  "an operation that meets an open break shares its deadline, and the event says so",
 	  joined_break, ON_ANY | NEEDS_CORE, 30 },
+	{ "history-tells-who-waited-for-whom",
+	  "the operator can see afterwards who waited for whom, and how long",
+	  history, ON_ANY | NEEDS_CORE, 0 },
 	{ "break-by-hand",
 	  "DAXLEASE_BREAK takes a granule back without touching the file",
 	  manual_break, ON_ANY | NEEDS_CORE, 30 },

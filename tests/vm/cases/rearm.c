@@ -262,7 +262,7 @@ static void watcher_leaves(const struct test *t)
 const struct testcase rearm_cases[] = {
 	{ "rearm-brings-lost-granules-back",
 	  "a lost granule comes back under a new generation, and the old one is refused",
-	  rearm_lost, ON_ANY | NEEDS_CORE, 30 },
+	  rearm_lost, ON_ANY | NEEDS_CORE | DEMO, 30 },
 	{ "rearm-of-a-revoked-lease",
 	  "a revoked lease comes back as far as the file reaches",
 	  rearm_revoked, ON_ANY | NEEDS_CORE, 30 },
@@ -280,7 +280,7 @@ const struct testcase rearm_cases[] = {
 	  flush_live, ON_ANY | NEEDS_CORE, 30 },
 	{ "watch-all-hears-everybody",
 	  "an administrator's watch hears of and acks breaks of any process; a user's is refused",
-	  watch_all, ON_ANY | NEEDS_VFIO, 40 },
+	  watch_all, ON_ANY | NEEDS_VFIO | DEMO, 40 },
 	{ "grace-ends-with-the-watcher",
 	  "a break stops waiting when the last watcher closes",
 	  watcher_leaves, ON_ANY | NEEDS_VFIO, 40 },

@@ -286,7 +286,7 @@ const struct testcase type1_fenced_cases[] = {
 	  scratch_of_odd_granules, ON_ANY | NEEDS_VFIO, 60 },
 	{ "rearm-maps-new-blocks",
 	  "a granule that is re-armed works on the file's new blocks, and can be fenced again",
-	  rearm_fault, ON_ANY | NEEDS_VFIO, 60 },
+	  rearm_fault, ON_ANY | NEEDS_VFIO | DEMO, 60 },
 	{ "rearm-after-break-by-hand",
 	  "granules taken back by hand work again when they are re-armed, others do not",
 	  rearm_same_blocks, ON_ANY | NEEDS_VFIO, 90 },

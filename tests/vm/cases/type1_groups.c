@@ -304,7 +304,7 @@ static void replay(const struct test *t)
 const struct testcase type1_groups_cases[] = {
 	{ "second-group-sees-what-is-live",
 	  "a device put into a live container reaches what is live, not what is fenced, and leaves without harm",
-	  hot_plug, ON_ANY | NEEDS_VFIO, 60 },
+	  hot_plug, ON_ANY | NEEDS_VFIO | DEMO, 60 },
 	{ "first-group-leaves",
 	  "when the first of two devices leaves, the other keeps the mapping, and is fenced",
 	  first_leaves, ON_ANY | NEEDS_VFIO, 30 },
