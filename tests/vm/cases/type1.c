@@ -206,7 +206,7 @@ static void refused_whole(const struct test *t)
 const struct testcase type1_cases[] = {
 	{ "mixed-range-is-leased-in-part",
 	  "one mapping of anonymous memory and several fs-dax files works, loses a granule, and is unmapped whole",
-	  mixed_range, ON_ANY | NEEDS_VFIO | DEMO, 60 },
+	  mixed_range, ON_ANY | NEEDS_VFIO, 60 },
 	{ "failing-mixed-range-leaves-nothing",
 	  "a mixed range with a part that cannot be mapped is refused, nothing stays mapped, leased or charged",
 	  refused_whole, ON_ANY | NEEDS_VFIO, 60 },
