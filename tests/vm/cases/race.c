@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <pthread.h>
+#include <semaphore.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -29,6 +30,7 @@ struct again {
 	const char *path;
 	atomic_bool stop;
 	unsigned int leases;
+	sem_t leased;		/* posted for each */
 };
 
 /* Makes the file long again, leases the end, gives way at the first event, and begins anew */
@@ -46,6 +48,7 @@ static void *lease_again(void *arg)
 			continue;	/* truncated or barred meanwhile */
 		CHECK_RET(ret, 0);
 		a->leases++;
+		sem_post(&a->leased);
 		while (!atomic_load(&a->stop) && !lease_wait(ctx, acq.id, DAXLEASE_EVENT_BREAK, &ev, 50))
 			;
 		CHECK_RET(lease_release(ctx, acq.id), 0);
@@ -63,7 +66,9 @@ static void queued_truncates(const struct test *t)
 	pthread_t thread;
 
 	close(file_create(op.path, 8 * MIB, 1));
+	CHECK_SYS(sem_init(&a.leased, 0, 0));
 	CHECK_EQ(pthread_create(&thread, NULL, lease_again, &a), 0);
+	CHECK_SYS(sem_wait(&a.leased));
 	for (int i = 0; i < QUEUED; i++)
 		breaker_start(&b[i], &op);
 	for (int i = 0; i < QUEUED; i++)
