@@ -143,10 +143,26 @@ int dl_acquire_lock_inode(struct dl_gate *gate, bool wait)
 	return 0;
 }
 
+/**
+ * dl_acquire_unlock_inode() - release i_rwsem
+ * @gate: of the inode
+ * @published: something was: go once through the invalidate lock, so that every fault that has
+ *	looked for leases before is over
+ */
+void dl_acquire_unlock_inode(struct dl_gate *gate, bool published)
+{
+	struct address_space *mapping = gate->inode->i_mapping;
+
+	if (published) {
+		filemap_invalidate_lock(mapping);
+		filemap_invalidate_unlock(mapping);
+	}
+	inode_unlock(gate->inode);
+}
+
 static int publish(struct daxlease *lease, const struct dl_request *req)
 {
 	struct dl_gate *gate = lease->gate;
-	struct address_space *mapping = req->file->f_mapping;
 	int err;
 
 	err = dl_acquire_lock_inode(gate, req->wait);
@@ -162,11 +178,7 @@ static int publish(struct daxlease *lease, const struct dl_request *req)
 	else
 		dl_lease_publish(lease);
 	spin_unlock(&gate->lock);
-	if (!err) {
-		filemap_invalidate_lock(mapping);
-		filemap_invalidate_unlock(mapping);
-	}
-	inode_unlock(gate->inode);
+	dl_acquire_unlock_inode(gate, !err);
 	return err;
 }
 

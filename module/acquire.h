@@ -32,6 +32,7 @@ struct dl_request {
 int dl_acquire_range(struct file *file, u64 offset, u64 length, struct dl_range *range);
 int dl_acquire_permitted(struct file *file, bool write);
 int dl_acquire_lock_inode(struct dl_gate *gate, bool wait);
+void dl_acquire_unlock_inode(struct dl_gate *gate, bool published);
 struct daxlease *dl_acquire(const struct dl_request *req);
 
 #endif /* _DAXLEASE_ACQUIRE_H */

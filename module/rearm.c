@@ -30,7 +30,6 @@ static int may_rearm(struct daxlease *lease, struct dl_range range)
 /* Announce the re-arm; no other may be under way. */
 static int announce(struct daxlease *lease, struct dl_range range)
 {
-	struct address_space *mapping = lease->file->f_mapping;
 	struct dl_gate *gate = lease->gate;
 	int err;
 
@@ -45,11 +44,7 @@ static int announce(struct daxlease *lease, struct dl_range range)
 		lease->rearm = range;
 	}
 	spin_unlock(&gate->lock);
-	if (!err) {
-		filemap_invalidate_lock(mapping);
-		filemap_invalidate_unlock(mapping);
-	}
-	inode_unlock(gate->inode);
+	dl_acquire_unlock_inode(gate, !err);
 	return err;
 }
 
