@@ -5,7 +5,7 @@
 extern const struct testcase selftest_cases[], stock_cases[], tools_cases[], abi_cases[],
 	hold_cases[], type1_cases[], type1_groups_cases[], type1_fenced_cases[], type1_stock_cases[],
 	break_cases[], refuse_cases[], race_cases[], remap_cases[], removal_cases[], rearm_cases[],
-	unload_cases[], timeline_cases[];
+	unload_cases[], timeline_cases[], qemu_cases[];
 
 const struct testcase *const case_tables[] = {
 	stock_cases,
@@ -21,6 +21,7 @@ const struct testcase *const case_tables[] = {
 	remap_cases,
 	refuse_cases,
 	rearm_cases,
+	qemu_cases,
 	removal_cases,
 	unload_cases,
 	timeline_cases,

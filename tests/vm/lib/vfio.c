@@ -28,8 +28,7 @@ static bool attribute_is(const char *address, const char *name, const char *valu
 	return read_text(path, text, sizeof(text)) > 0 && !strncmp(text, value, strlen(value));
 }
 
-/* The edu device with the @n-th lowest address */
-static void find_edu(struct vfio *v, unsigned int n)
+void vfio_find(struct vfio *v, unsigned int n)
 {
 	char path[512], link[PATH_MAX];
 	struct dirent **names;
@@ -112,7 +111,7 @@ static void open_device(struct vfio *v)
 
 void vfio_open_nth(struct vfio *v, unsigned int n)
 {
-	find_edu(v, n);
+	vfio_find(v, n);
 	open_container(v);
 	open_group(v);
 	CHECK_SYS(ioctl(v->group, VFIO_GROUP_SET_CONTAINER, &v->container));
@@ -127,7 +126,7 @@ void vfio_open(struct vfio *v)
 
 void vfio_prepare(struct vfio *v, const struct vfio *other, unsigned int n)
 {
-	find_edu(v, n);
+	vfio_find(v, n);
 	v->container = CHECK_SYS(fcntl(other->container, F_DUPFD_CLOEXEC, 0));
 	open_group(v);
 }

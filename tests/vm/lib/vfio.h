@@ -34,6 +34,9 @@ struct vfio {
 	char address[32];
 };
 
+/* Fills in @address and @group_id of the edu device with the @n-th lowest address; opens nothing */
+void vfio_find(struct vfio *v, unsigned int n);
+
 /* The first edu device, or the @n-th from 0, in a container of its own */
 void vfio_open(struct vfio *v);
 void vfio_open_nth(struct vfio *v, unsigned int n);
