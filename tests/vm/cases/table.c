@@ -5,7 +5,8 @@
 extern const struct testcase selftest_cases[], stock_cases[], tools_cases[], abi_cases[],
 	hold_cases[], type1_cases[], type1_groups_cases[], type1_fenced_cases[], type1_stock_cases[],
 	break_cases[], refuse_cases[], race_cases[], remap_cases[], removal_cases[], rearm_cases[],
-	unload_cases[], timeline_cases[], qemu_cases[];
+	unload_cases[], timeline_cases[], qemu_cases[],
+	qemu_break_cases[];
 
 const struct testcase *const case_tables[] = {
 	stock_cases,
@@ -22,6 +23,7 @@ const struct testcase *const case_tables[] = {
 	refuse_cases,
 	rearm_cases,
 	qemu_cases,
+	qemu_break_cases,
 	removal_cases,
 	unload_cases,
 	timeline_cases,
