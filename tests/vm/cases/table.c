@@ -7,6 +7,7 @@ extern const struct testcase selftest_cases[], stock_cases[], tools_cases[], abi
 	break_cases[], refuse_cases[], race_cases[], remap_cases[], removal_cases[], rearm_cases[],
 	unload_cases[], timeline_cases[], qemu_cases[],
 	qemu_break_cases[];
+extern const struct testcase paths_cases[];
 
 const struct testcase *const case_tables[] = {
 	stock_cases,
@@ -20,6 +21,7 @@ const struct testcase *const case_tables[] = {
 	break_cases,
 	race_cases,
 	remap_cases,
+	paths_cases,
 	refuse_cases,
 	rearm_cases,
 	qemu_cases,
