@@ -10,11 +10,12 @@ REL = $(shell $(MAKE) -s --no-print-directory -C $(KDIR) kernelrelease)
 OUT = $(CURDIR)/build/$(REL)
 NPROC := $(shell nproc)
 
-.PHONY: all deps modules userspace tests demo check mutants check-now demo-now install packages clean help
+.PHONY: all deps modules userspace tests demo demo-qemu check mutants check-now demo-now demo-qemu-now install packages clean help
 all: modules userspace
 
 help:
 	@echo "make demo       install what is needed, build, show the module at work in a virtual machine"
+	@echo "make demo-qemu  the same for an unmodified QEMU"
 	@echo "make check      install what is needed, build, run every test; last line: the verdict"
 	@echo "make mutants    build wrong versions of the modules; each must make a test fail (half an hour)"
 	@echo "make            build modules and user space (make deps installs what that needs)"
@@ -57,11 +58,17 @@ tests:
 demo: deps
 	@$(MAKE) --no-print-directory demo-now
 
+demo-qemu: deps
+	@$(MAKE) --no-print-directory demo-qemu-now
+
 check: deps
 	@$(MAKE) --no-print-directory check-now
 
 demo-now: all tests
 	@tests/vm/run --demo
+
+demo-qemu-now: all tests
+	@tests/vm/run --demo=qemu --fs xfs
 
 check-now: all tests
 	@tests/check

@@ -18,9 +18,10 @@
 #define NEEDS_STOCK	(1U << 2)	/* the distribution's vfio_iommu_type1, without daxlease */
 #define NEEDS_CORE	(1U << 3)	/* daxlease.ko */
 #define NEEDS_VFIO	(1U << 4)	/* daxlease.ko and our vfio_iommu_type1 */
-#define DEMO		(1U << 5)	/* part of the demonstration */
+#define DEMO		(1U << 5)	/* part of the demonstration; demo_groups[] has the others' */
 #define DEBUG_ONLY	(1U << 6)	/* needs the debug kernel */
 #define SELFTEST	(1U << 7)	/* for run --self-test: runs only if named */
+#define DEMO_QEMU	(1U << 12)	/* part of the demonstration "qemu" */
 
 /**
  * struct test - what a running case is told
@@ -28,12 +29,14 @@
  * @fs: "ext4" or "xfs"
  * @debug: on the debug kernel
  * @demo: in a demonstration
+ * @tools: directory of the programs of user space, daxlease-qemu among them
  */
 struct test {
 	const char *dir;
 	const char *fs;
 	bool debug;
 	bool demo;
+	const char *tools;
 };
 
 /**

@@ -3,8 +3,9 @@
  * The program of the guest: runs each selected case in a process group of its own under a time limit,
  * looks for what no case may leave behind, and reports through the results port.
  *
- *   vm-cases --list | --plan SELECTION | --run SELECTION --core KO --type1 KO --root DIR --results FILE
- *   SELECTION: --fs ext4|xfs [--debug] [--demo] [CASE...]
+ *   vm-cases --list | --plan SELECTION | --run SELECTION --core KO --type1 KO --root DIR
+ *            --tools DIR --results FILE
+ *   SELECTION: --fs ext4|xfs [--debug] [--demo GROUP] [CASE...]
  *   vm-cases --op ...            one file operation, for a breaker (breaker.c)
  */
 #include "breaker.h"
@@ -193,10 +194,11 @@ static void verdict_report(const char *name, const struct verdict *v, int64_t st
 	report(kind, "%s\t%.1f\t%s", name, (double)(now_ns() - start) / 1e9, reason);
 }
 
-static void run_case(const struct testcase *c, const struct selection *s, const struct module_paths *paths)
+static void run_case(const struct testcase *c, const struct selection *s, const struct module_paths *paths,
+		     const char *tools)
 {
 	static struct verdict v;
-	struct test t = { .fs = s->fs, .debug = s->debug, .demo = s->demo };
+	struct test t = { .fs = s->fs, .debug = s->debug, .demo = s->demo, .tools = tools };
 	int64_t start = now_ns();
 	int kmsg = kmsg_open();
 	const char *why;
@@ -262,7 +264,7 @@ static void run_checks(const struct selection *s)
 	close(kmsg);
 }
 
-static int run_all(const struct selection *s, const struct module_paths *paths)
+static int run_all(const struct selection *s, const struct module_paths *paths, const char *tools)
 {
 	const struct testcase **list = select_cases(s);
 	unsigned int n = 0;
@@ -270,7 +272,7 @@ static int run_all(const struct selection *s, const struct module_paths *paths)
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
 	fault_setup();
 	for (; list[n]; n++)
-		run_case(list[n], s, paths);
+		run_case(list[n], s, paths, tools);
 	if (n && select_checks(s))
 		run_checks(s);
 	report("end", "%u", n);
@@ -283,12 +285,14 @@ int main(int argc, char **argv)
 	static const struct option options[] = {
 		{ "list", no_argument, NULL, 'l' }, { "plan", no_argument, NULL, 'p' },
 		{ "run", no_argument, NULL, 'r' }, { "fs", required_argument, NULL, 'f' },
-		{ "debug", no_argument, NULL, 'd' }, { "demo", no_argument, NULL, 'D' },
+		{ "debug", no_argument, NULL, 'd' }, { "demo", required_argument, NULL, 'D' },
 		{ "core", required_argument, NULL, 'c' }, { "type1", required_argument, NULL, 't' },
-		{ "root", required_argument, NULL, 'R' }, { "results", required_argument, NULL, 'o' }, { 0 }
+		{ "root", required_argument, NULL, 'R' }, { "tools", required_argument, NULL, 'T' },
+		{ "results", required_argument, NULL, 'o' }, { 0 }
 	};
 	struct module_paths paths = { .core = "", .type1 = "", .root = "" };
 	struct selection s = { .fs = "ext4" };
+	const char *tools = "";
 	int opt, what = 0;
 
 	if (argc > 1 && !strcmp(argv[1], "--op"))
@@ -298,7 +302,14 @@ int main(int argc, char **argv)
 		case 'l': case 'p': case 'r': what = opt; break;
 		case 'f': s.fs = optarg; break;
 		case 'd': s.debug = true; break;
-		case 'D': s.demo = true; break;
+		case 'D':
+			s.demo = select_demo(optarg);
+			if (!s.demo) {
+				fprintf(stderr, "no demonstration is called %s\n", optarg);
+				return 2;
+			}
+			break;
+		case 'T': tools = optarg; break;
 		case 'c': paths.core = optarg; break;
 		case 't': paths.type1 = optarg; break;
 		case 'R': paths.root = optarg; break;
@@ -313,7 +324,7 @@ int main(int argc, char **argv)
 	switch (what) {
 	case 'l': select_list(); return 0;
 	case 'p': select_plan(&s); return 0;
-	case 'r': return run_all(&s, &paths);
+	case 'r': return run_all(&s, &paths, tools);
 	}
 	return 2;
 }

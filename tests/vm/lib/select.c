@@ -5,6 +5,23 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* A demonstration is a group of cases, told for people */
+static const struct {
+	const char *name;
+	unsigned int flag;
+} demo_groups[] = {
+	{ "leases", DEMO },
+	{ "qemu", DEMO_QEMU },
+};
+
+unsigned int select_demo(const char *group)
+{
+	for (size_t i = 0; i < sizeof(demo_groups) / sizeof(demo_groups[0]); i++)
+		if (!strcmp(demo_groups[i].name, group))
+			return demo_groups[i].flag;
+	return 0;
+}
+
 static bool named(const struct selection *s, const char *name)
 {
 	for (char **n = s->names; *n; n++)
@@ -19,7 +36,7 @@ static bool wanted(const struct selection *s, const struct testcase *c)
 		return false;
 	if ((c->flags & DEBUG_ONLY) && !s->debug)
 		return false;
-	if (s->demo && !(c->flags & DEMO))
+	if (s->demo && !(c->flags & s->demo))
 		return false;
 	return *s->names ? named(s, c->name) : !(c->flags & SELFTEST);
 }

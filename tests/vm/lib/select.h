@@ -16,15 +16,18 @@
  * struct selection - what the command line asked for
  * @fs: "ext4" or "xfs"
  * @debug: the debug kernel
- * @demo: only cases of the demonstration
+ * @demo: only cases with this flag: a demonstration's; 0: no demonstration
  * @names: names of cases, ended by NULL; empty: all but the self-test's
  */
 struct selection {
 	const char *fs;
 	bool debug;
-	bool demo;
+	unsigned int demo;
 	char **names;
 };
+
+/* The flag of the demonstration of this name, or 0 */
+unsigned int select_demo(const char *group);
 
 /*
  * The selected cases, those for the stock type1 first, ended by NULL. To be freed. Exits with a message
