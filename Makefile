@@ -19,7 +19,7 @@ help:
 	@echo "make check      install what is needed, build, run every test; last line: the verdict"
 	@echo "make mutants    build wrong versions of the modules; each must make a test fail (half an hour)"
 	@echo "make            build modules and user space (make deps installs what that needs)"
-	@echo "make modules    daxlease.ko and the vfio_iommu_type1 drop-in, in build/RELEASE/"
+	@echo "make modules    daxlease.ko and the drop-ins, vfio_iommu_type1 and rdma_rxe, in build/RELEASE/"
 	@echo "                KDIR=DIR: for another kernel than the newest linux-headers-6.12"
 	@echo "make userspace  libdaxlease and daxlease, in build/userspace/"
 	@echo "make install    install user space, manual pages, udev rule (DESTDIR=, prefix=/usr/local)"
@@ -35,8 +35,9 @@ modules:
 	@cp -ru Kbuild module uapi $(OUT)/core/
 	$(MAKE) -j$(NPROC) -C $(KDIR) M=$(OUT)/core W=1 modules
 	@cp $(OUT)/core/daxlease.ko $(OUT)/core/Module.symvers $(OUT)/
-	module/vfio_type1/build KDIR=$(KDIR) OUT=$(OUT)/vfio_type1 SYMVERS=$(OUT)/Module.symvers
-	@cp $(OUT)/vfio_type1/vfio_iommu_type1.ko $(OUT)/
+	module/dropin vfio_type1 KDIR=$(KDIR) OUT=$(OUT)/vfio_type1 SYMVERS=$(OUT)/Module.symvers
+	module/dropin rxe KDIR=$(KDIR) OUT=$(OUT)/rxe SYMVERS=$(OUT)/Module.symvers
+	@cp $(OUT)/vfio_type1/vfio_iommu_type1.ko $(OUT)/rxe/rdma_rxe.ko $(OUT)/
 
 userspace:
 	$(MAKE) -C userspace O=$(CURDIR)/build/userspace

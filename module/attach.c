@@ -11,15 +11,19 @@ struct daxlease_attachment {
 	struct dl_range range;		/* pages of the lease */
 	const struct daxlease_consumer_ops *ops;
 	void *priv;
+	bool dead;			/* ops->whole, and fenced; fence_lock */
 };
 
 static bool fence_one(struct daxlease_attachment *att, struct dl_range rel)
 {
 	struct dl_range r = dl_range_clip(att->range, rel);
 
-	if (dl_range_empty(r))
+	if (dl_range_empty(r) || att->dead)
 		return true;
-	return att->ops->fence(att->priv, r.first, dl_range_pages(r));
+	if (!att->ops->whole)
+		return att->ops->fence(att->priv, r.first, dl_range_pages(r));
+	att->dead = att->ops->fence(att->priv, att->range.first, dl_range_pages(att->range));
+	return att->dead;
 }
 
 /**
@@ -53,7 +57,7 @@ bool dl_attach_fence(struct daxlease *lease, struct dl_range pages)
  * @lease: the lease
  *
  * Context: daxlease.fence_lock held.
- * Return: true if so, or if there is none.
+ * Return: true if so, or if there is none. One that loses all or nothing has lost all.
  */
 bool dl_attach_can_rearm(struct daxlease *lease)
 {
@@ -61,7 +65,7 @@ bool dl_attach_can_rearm(struct daxlease *lease)
 
 	lockdep_assert_held(&lease->fence_lock);
 	list_for_each_entry(att, &lease->attachments, list)
-		if (!att->ops->rearm)
+		if (!att->ops->rearm && !att->ops->whole)
 			return false;
 	return true;
 }
@@ -84,7 +88,7 @@ int dl_attach_rearm(struct daxlease *lease, struct dl_range pages)
 	list_for_each_entry(att, &lease->attachments, list) {
 		struct dl_range r = dl_range_clip(att->range, rel);
 
-		if (dl_range_empty(r))
+		if (dl_range_empty(r) || att->ops->whole)
 			continue;
 		err = att->ops->rearm(att->priv, r.first, dl_range_pages(r));
 		if (err)
@@ -93,14 +97,29 @@ int dl_attach_rearm(struct daxlease *lease, struct dl_range pages)
 	return 0;
 }
 
+static bool lost_in(struct daxlease_attachment *att)
+{
+	struct daxlease *lease = att->lease;
+	u64 g0 = dl_granule_of(lease->range, lease->range.first + att->range.first);
+	u64 g1 = dl_granule_of(lease->range, lease->range.first + att->range.last);
+	bool lost;
+
+	spin_lock(&lease->gate->lock);
+	lost = find_next_bit(lease->lost, g1 + 1, g0) <= g1;
+	spin_unlock(&lease->gate->lock);
+	return lost;
+}
+
 /* Tell a newcomer what it must not map, so that it sees losses in one way only. */
-static bool fence_lost(struct daxlease_attachment *att)
+static int fence_lost(struct daxlease_attachment *att)
 {
 	struct daxlease *lease = att->lease;
 	u64 nr = dl_granule_count(lease->range);
 	bool ok = true;
 	u64 first, end;
 
+	if (att->ops->whole)
+		return lost_in(att) ? -EKEYREVOKED : 0;
 	for (first = 0; ok && first < nr; first = end) {
 		struct dl_range pages;
 
@@ -115,7 +134,7 @@ static bool fence_lost(struct daxlease_attachment *att)
 		pages.last -= lease->range.first;
 		ok = fence_one(att, pages);
 	}
-	return ok;
+	return ok ? 0 : -EIO;
 }
 
 /**
@@ -130,14 +149,15 @@ static bool fence_lost(struct daxlease_attachment *att)
  * returns, and for what is lost later when it is. The consumer's own lock orders its mapping with
  * its fence.
  * Context: process context, may sleep. No lock that ops->fence() takes may be held.
- * Return: the attachment, or ERR_PTR: -ENOMEM, -EIO if what is lost could not be fenced.
+ * Return: the attachment, or ERR_PTR: -ENOMEM; -EINVAL: not within the lease; -EIO: what is lost
+ * could not be fenced; -EKEYREVOKED: something is lost, and @ops->whole.
  */
 struct daxlease_attachment *daxlease_attach(struct daxlease *lease, u64 first, u64 count,
 					    const struct daxlease_consumer_ops *ops, void *priv)
 {
 	struct daxlease_attachment *att;
 	unsigned int noio;
-	bool ok;
+	int err;
 
 	if (!count || first + count < first || first + count > dl_range_pages(lease->range))
 		return ERR_PTR(-EINVAL);
@@ -152,11 +172,11 @@ struct daxlease_attachment *daxlease_attach(struct daxlease *lease, u64 first, u
 
 	noio = dl_fence_lock(lease);
 	list_add_tail(&att->list, &lease->attachments);
-	ok = fence_lost(att);
+	err = fence_lost(att);
 	dl_fence_unlock(lease, noio);
-	if (!ok) {
+	if (err) {
 		daxlease_detach(att);
-		return ERR_PTR(-EIO);
+		return ERR_PTR(err);
 	}
 	return att;
 }
@@ -212,3 +232,25 @@ bool daxlease_run_at(const struct daxlease *lease, u64 page, struct daxlease_run
 	return found;
 }
 EXPORT_SYMBOL_GPL(daxlease_run_at);
+
+/**
+ * daxlease_attached_run() - the contiguous pages of an attachment that begin with a page
+ * @att: the attachment
+ * @page: counted from its start
+ * @run: filled, its pages counted from there, too; for what is live the answer does not change
+ *
+ * Context: any; takes no lock.
+ * Return: false if the attachment has no such page.
+ */
+bool daxlease_attached_run(const struct daxlease_attachment *att, u64 page,
+			   struct daxlease_run *run)
+{
+	u64 count = dl_range_pages(att->range);
+
+	if (page >= count || !daxlease_run_at(att->lease, att->range.first + page, run))
+		return false;
+	run->first = page;
+	run->count = min(run->count, count - page);
+	return true;
+}
+EXPORT_SYMBOL_GPL(daxlease_attached_run);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 #include <linux/bitmap.h>
 #include <linux/capability.h>
+#include <linux/fcntl.h>
 #include <linux/file.h>
 #include <linux/libnvdimm.h>
 #include <linux/pid.h>
@@ -12,6 +13,7 @@
 
 #include "acquire.h"
 #include "ctx.h"
+#include "dmabuf.h"
 #include "gate.h"
 #include "hooks.h"
 #include "ioctl.h"
@@ -30,8 +32,9 @@ int dl_do_info(struct dl_ctx *ctx, union dl_cmd *cmd)
 
 	if (info->flags)
 		return -EINVAL;
-	info->capabilities = DAXLEASE_CAP_REARM | DAXLEASE_CAP_FLUSH | DAXLEASE_CAP_WATCH |
-			     DAXLEASE_CAP_WATCH_ALL | (dl_hooks_early() ? DAXLEASE_CAP_EARLY : 0);
+	info->capabilities = DAXLEASE_CAP_REARM | DAXLEASE_CAP_DMABUF | DAXLEASE_CAP_FLUSH |
+			     DAXLEASE_CAP_WATCH | DAXLEASE_CAP_WATCH_ALL |
+			     (dl_hooks_early() ? DAXLEASE_CAP_EARLY : 0);
 	info->granule = DAXLEASE_GRANULE;
 	info->grace_default_ns = dl_grace_default();
 	info->grace_max_ns = dl_grace_max();
@@ -224,10 +227,43 @@ int dl_do_rearm(struct dl_ctx *ctx, union dl_cmd *cmd)
 	return err;
 }
 
+static int export_range(struct daxlease *lease, const struct daxlease_export_dmabuf *x)
+{
+	bool write = (x->fd_flags & O_ACCMODE) == O_RDWR;
+	struct dl_range range;
+	struct dma_buf *buf;
+	int fd;
+
+	if (lease->implicit)
+		return -EOPNOTSUPP;
+	if (range_in(lease, x->offset, x->length, &range))
+		return -EINVAL;
+	if (write && !lease->write)
+		return -EACCES;
+	buf = dl_dmabuf_create(lease, range, write);
+	if (IS_ERR(buf))
+		return PTR_ERR(buf);
+	fd = dma_buf_fd(buf, x->fd_flags & O_CLOEXEC);
+	if (fd < 0)
+		dma_buf_put(buf);
+	return fd;
+}
+
 /** dl_do_export_dmabuf() - DAXLEASE_EXPORT_DMABUF; see ioctl.h */
 int dl_do_export_dmabuf(struct dl_ctx *ctx, union dl_cmd *cmd)
 {
-	return cmd->export_dmabuf.flags ? -EINVAL : -EOPNOTSUPP;
+	struct daxlease_export_dmabuf *x = &cmd->export_dmabuf;
+	struct daxlease *lease;
+
+	if (x->flags || (x->fd_flags & ~(O_CLOEXEC | O_ACCMODE)) ||
+	    (x->fd_flags & O_ACCMODE) == O_ACCMODE || (x->fd_flags & O_ACCMODE) == O_WRONLY)
+		return -EINVAL;
+	lease = dl_ctx_lookup(ctx, x->id);
+	if (!lease)
+		return -ENOENT;
+	x->fd = export_range(lease, x);
+	dl_lease_put(lease);
+	return x->fd < 0 ? x->fd : 0;
 }
 
 /*

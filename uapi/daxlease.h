@@ -32,7 +32,8 @@
  *  ENODEV      the hooks of the module could not be armed or failed their self-test, or the memory
  *              is being removed: no leases
  *  ENOENT      no such lease in this context
- *  EACCES      not the owner of the file and no CAP_LEASE; or the target of WATCH may not be traced
+ *  EACCES      not the owner of the file and no CAP_LEASE; the target of WATCH may not be traced; a
+ *              dma-buf for writing (O_RDWR) of a read lease
  *  EPERM       CAP_SYS_ADMIN is missing (WATCH of all), or a grace above the limit
  *  ENODATA     a read lease over a hole or over blocks allocated but not written
  *  EMLINK      a read lease over blocks shared with another file
@@ -40,9 +41,11 @@
  *  EAGAIN      the range is barred, or an unfenced break stands in the way: try again
  *  EBUSY       RELEASE of an implicit lease: unmap it instead
  *  ESTALE      a generation or break that is over
+ *  EKEYREVOKED EXPORT_DMABUF of a range of which a part is lost: re-arm it first
  *  ESRCH       the process of a pidfd has exited
  *  ENOSPC      too many leases
  *  ENOMEM      out of memory
+ *  EMFILE      EXPORT_DMABUF: the process has too many open files (ENFILE: the system has)
  *  EINTR       killed while waiting
  *  EIO         a consumer did not confirm that device access has ended; the kernel goes on trying
  *
@@ -271,6 +274,9 @@ struct daxlease_rearm {
  * @length: bytes
  * @fd_flags: O_CLOEXEC, and O_RDWR for a write lease
  * @fd: out: the dma-buf
+ *
+ * The dma-buf is revoked whole when any part of its range is lost or the lease is released, and
+ * remains so: re-arm and export again. Implicit leases cannot be exported (EOPNOTSUPP).
  */
 struct daxlease_export_dmabuf {
 	__u32 size;

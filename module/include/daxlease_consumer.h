@@ -18,6 +18,7 @@
 
 struct daxlease;
 struct daxlease_attachment;
+struct dma_buf;
 struct mm_struct;
 
 /**
@@ -35,6 +36,9 @@ struct daxlease_run {
 /**
  * struct daxlease_consumer_ops - what the core calls in a consumer
  * @name: for messages
+ * @whole: it cannot lose a part: the first fence that hits the attachment takes all of it, @fence
+ *	is called with all of its pages, and it is never re-armed. Nor can it be attached to what
+ *	is lost already.
  * @fence: end device access to @count pages from @first, which are whole granules of the
  *	lease (clipped to lease and attachment). Returns true when it is confirmed: unmapped,
  *	flushed, checked. Returning false keeps the filesystem waiting; the core complains and
@@ -46,11 +50,12 @@ struct daxlease_run {
  * @rearm: map @count pages from @first again, all of them lost before, to the pages that
  *	daxlease_run_at() has for them now. Returns 0, or an errno after which the core fences them
  *	again.
- *	NULL: a consumer that cannot; the lease is not re-armed.
+ *	NULL: a consumer that cannot; the lease is not re-armed. Not used with @whole.
  *	Context: process context, may sleep, no filesystem lock; memalloc_noio_save() scope.
  */
 struct daxlease_consumer_ops {
 	const char *name;
+	bool whole;
 	bool (*fence)(void *priv, u64 first, u64 count);
 	int (*rearm)(void *priv, u64 first, u64 count);
 };
@@ -62,7 +67,13 @@ struct daxlease *daxlease_acquire_vma(unsigned long addr, size_t length, unsigne
 void daxlease_put(struct daxlease *lease);
 struct daxlease_attachment *daxlease_attach(struct daxlease *lease, u64 first, u64 count,
 					    const struct daxlease_consumer_ops *ops, void *priv);
+struct daxlease_attachment *daxlease_attach_dmabuf(struct dma_buf *buf, u64 first, u64 count,
+						   bool write,
+						   const struct daxlease_consumer_ops *ops,
+						   void *priv);
 void daxlease_detach(struct daxlease_attachment *att);
+bool daxlease_attached_run(const struct daxlease_attachment *att, u64 page,
+			   struct daxlease_run *run);
 u64 daxlease_pgoff(const struct daxlease *lease);
 bool daxlease_run_at(const struct daxlease *lease, u64 page, struct daxlease_run *run);
 

@@ -3,7 +3,11 @@
 // daxlease's hooks in drivers/vfio/vfio_iommu_type1.c of Linux 6.12. What they do is in dl_dma.c and
 // dl_mirror.c.
 //
-// "expect N TEXT": the result has TEXT in N lines. ./build checks it, so that a rule that does not match is
+// source drivers/vfio/vfio_iommu_type1.c
+// source drivers/vfio/vfio.h
+// patch vfio_iommu_type1.c type1.c
+//
+// "expect N TEXT": the result has TEXT in N lines. ../dropin checks it, so that a rule that does not match is
 // an error, not a missing fence.
 
 // expect 1 #include "dl_type1.h"

@@ -21,6 +21,7 @@
 #define DEMO		(1U << 5)	/* part of the demonstration; demo_groups[] has the others' */
 #define DEBUG_ONLY	(1U << 6)	/* needs the debug kernel */
 #define SELFTEST	(1U << 7)	/* for run --self-test: runs only if named */
+#define NEEDS_RXE	(1U << 8)	/* daxlease.ko and our rdma_rxe, with a device: lib/verbs.h */
 #define DEMO_QEMU	(1U << 12)	/* part of the demonstration "qemu" */
 
 /**

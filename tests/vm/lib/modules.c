@@ -17,10 +17,15 @@ bool module_loaded(const char *name)
 	return !access(path, F_OK);
 }
 
-/* Our type1 uses daxlease, so it is listed as a holder of it */
+/* Our drop-ins use daxlease, so they are listed as holders of it */
 static bool type1_is_ours(void)
 {
 	return !access("/sys/module/daxlease/holders/vfio_iommu_type1", F_OK);
+}
+
+static bool rxe_is_ours(void)
+{
+	return !access("/sys/module/daxlease/holders/rdma_rxe", F_OK);
 }
 
 /* Runs a command; the reason is its last line of output */
@@ -65,6 +70,8 @@ const char *modules_unload(void)
 
 	if (type1_is_ours())
 		why = run("rmmod vfio_iommu_type1");
+	if (!why && rxe_is_ours())
+		why = run("rmmod rdma_rxe");
 	if (!why && module_loaded("daxlease")) {
 		wait_for_references();
 		why = run("rmmod daxlease");
@@ -105,10 +112,41 @@ static const char *provide_vfio(const struct module_paths *paths)
 	return why ?: run("insmod '%s'", paths->type1);
 }
 
+/* What rdma_rxe links to, and a network device for it. A module that is built in is no error */
+static const char *provide_verbs(const struct module_paths *paths)
+{
+	return run("for m in $(modinfo -F depends '%s' | tr , ' ') crc32_generic veth; do "
+		   "[ $m = daxlease ] || modprobe -qC /dev/null -d '%s/' $m; done; "
+		   "[ -e /sys/class/net/rxe-a ] || { ip link add rxe-a type veth peer name rxe-b && "
+		   "ip addr add 10.9.8.1/24 dev rxe-a && ip link set rxe-a up && ip link set rxe-b up; }",
+		   paths->rxe, paths->root);
+}
+
+static const char *provide_rxe(const struct module_paths *paths)
+{
+	const char *why = NULL;
+
+	if (!rxe_is_ours()) {
+		if (module_loaded("rdma_rxe"))
+			why = run("rmmod rdma_rxe");
+		if (!why)
+			why = provide_core(paths);
+		if (!why && access(paths->rxe, R_OK))
+			why = "our rdma_rxe.ko is not built for this kernel";
+		if (!why)
+			why = provide_verbs(paths);
+		if (!why)
+			why = run("insmod '%s'", paths->rxe);
+	}
+	return why ?: run("rdma link show rxe0/1 || rdma link add rxe0 type rxe netdev rxe-a");
+}
+
 const char *modules_provide(const struct module_paths *paths, unsigned int needs)
 {
 	if (needs & NEEDS_STOCK)
 		return provide_stock(paths);
+	if (needs & NEEDS_RXE)
+		return provide_rxe(paths);
 	if (needs & NEEDS_VFIO)
 		return provide_vfio(paths);
 	if (needs & NEEDS_CORE)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Which modules are loaded: the stock vfio_iommu_type1, or ours with daxlease.ko.
+ * Which modules are loaded: the stock vfio_iommu_type1 and rdma_rxe, or ours with daxlease.ko.
  */
 #ifndef MODULES_H
 #define MODULES_H
@@ -12,11 +12,13 @@
  * struct module_paths - where the runner finds them
  * @core: daxlease.ko
  * @type1: our vfio_iommu_type1.ko
+ * @rxe: our rdma_rxe.ko
  * @root: the directory that holds lib/modules of this kernel, "" for /
  */
 struct module_paths {
 	const char *core;
 	const char *type1;
+	const char *rxe;
 	const char *root;
 };
 

@@ -3,7 +3,7 @@
  * The program of the guest: runs each selected case in a process group of its own under a time limit,
  * looks for what no case may leave behind, and reports through the results port.
  *
- *   vm-cases --list | --plan SELECTION | --run SELECTION --core KO --type1 KO --root DIR
+ *   vm-cases --list | --plan SELECTION | --run SELECTION --core KO --type1 KO --rxe KO --root DIR
  *            --tools DIR --results FILE
  *   SELECTION: --fs ext4|xfs [--debug] [--demo GROUP] [CASE...]
  *   vm-cases --op ...            one file operation, for a breaker (breaker.c)
@@ -287,10 +287,11 @@ int main(int argc, char **argv)
 		{ "run", no_argument, NULL, 'r' }, { "fs", required_argument, NULL, 'f' },
 		{ "debug", no_argument, NULL, 'd' }, { "demo", required_argument, NULL, 'D' },
 		{ "core", required_argument, NULL, 'c' }, { "type1", required_argument, NULL, 't' },
+		{ "rxe", required_argument, NULL, 'x' },
 		{ "root", required_argument, NULL, 'R' }, { "tools", required_argument, NULL, 'T' },
 		{ "results", required_argument, NULL, 'o' }, { 0 }
 	};
-	struct module_paths paths = { .core = "", .type1 = "", .root = "" };
+	struct module_paths paths = { .core = "", .type1 = "", .rxe = "", .root = "" };
 	struct selection s = { .fs = "ext4" };
 	const char *tools = "";
 	int opt, what = 0;
@@ -312,6 +313,7 @@ int main(int argc, char **argv)
 		case 'T': tools = optarg; break;
 		case 'c': paths.core = optarg; break;
 		case 't': paths.type1 = optarg; break;
+		case 'x': paths.rxe = optarg; break;
 		case 'R': paths.root = optarg; break;
 		case 'o':
 			if (report_open(optarg))

@@ -71,7 +71,7 @@ const struct testcase **select_cases(const struct selection *s)
 	for (int ours = 0; ours < 2; ours++)
 		for (const struct testcase *const *t = case_tables; *t; t++)
 			for (const struct testcase *c = *t; c->name; c++)
-				if (!!(c->flags & (NEEDS_CORE | NEEDS_VFIO)) == ours && wanted(s, c))
+				if (!!(c->flags & (NEEDS_CORE | NEEDS_VFIO | NEEDS_RXE)) == ours && wanted(s, c))
 					list[n++] = c;
 	return list;
 }

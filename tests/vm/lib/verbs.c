@@ -1,0 +1,251 @@
+// SPDX-License-Identifier: GPL-2.0
+#include "verbs.h"
+#include "harness.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <rdma/ib_user_ioctl_cmds.h>
+#include <rdma/ib_user_ioctl_verbs.h>
+#include <rdma/ib_user_verbs.h>
+#include <rdma/rdma_user_ioctl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#define DEVICE		"rxe0"
+#define ADDRESS		"::ffff:10.9.8.1"	/* of the network device: lib/modules.c */
+#define SOON_MS		10000
+#define BUF_LEN		(1U << 20)
+#define DEPTH		16
+
+static struct ibv_context *open_device(void)
+{
+	struct ibv_device **list;
+	struct ibv_context *ctx = NULL;
+
+	list = ibv_get_device_list(NULL);
+	CHECK(list, "no list of RDMA devices");
+	for (struct ibv_device **d = list; *d && !ctx; d++)
+		if (!strcmp(ibv_get_device_name(*d), DEVICE))
+			ctx = ibv_open_device(*d);
+	CHECK(ctx, "cannot open " DEVICE);
+	ibv_free_device_list(list);
+	return ctx;
+}
+
+/* The kernel fills the table of addresses in its own time, and announces it to nobody who comes late */
+static int find_gid(struct ibv_context *ctx, union ibv_gid *gid)
+{
+	int64_t end = now_ns() + SOON_MS * 1000000LL;
+	struct ibv_gid_entry e;
+	struct in6_addr want;
+
+	inet_pton(AF_INET6, ADDRESS, &want);
+	do {
+		for (unsigned int i = 0; i < 16; i++) {
+			if (!ibv_query_gid_ex(ctx, 1, i, &e, 0) && e.gid_type == IBV_GID_TYPE_ROCE_V2 &&
+			    !memcmp(&e.gid, &want, sizeof(want))) {
+				*gid = e.gid;
+				return (int)i;
+			}
+		}
+		usleep(10000);
+	} while (now_ns() < end);
+	CHECK(false, DEVICE " has no address " ADDRESS);
+	return -1;
+}
+
+static struct ibv_qp *create_qp(struct verbs *v, int side)
+{
+	struct ibv_qp_init_attr init = {
+		.send_cq = v->cq[side], .recv_cq = v->cq[side], .qp_type = IBV_QPT_RC, .sq_sig_all = 1,
+		.cap = { .max_send_wr = DEPTH, .max_recv_wr = DEPTH, .max_send_sge = 2, .max_recv_sge = 2 },
+	};
+	struct ibv_qp_attr attr = { .qp_state = IBV_QPS_INIT, .port_num = 1, .qp_access_flags = VERBS_ALL };
+	struct ibv_qp *qp = ibv_create_qp(v->pd, &init);
+
+	CHECK(qp, "ibv_create_qp: %s", strerror(errno));
+	CHECK_EQ(ibv_modify_qp(qp, &attr, IBV_QP_STATE | IBV_QP_PKEY_INDEX | IBV_QP_PORT |
+			       IBV_QP_ACCESS_FLAGS), 0, "INIT");
+	return qp;
+}
+
+static void connect_qp(struct verbs *v, int side)
+{
+	struct ibv_qp_attr attr = {
+		.qp_state = IBV_QPS_RTR, .path_mtu = IBV_MTU_1024, .dest_qp_num = v->qp[!side]->qp_num,
+		.max_dest_rd_atomic = 4, .min_rnr_timer = 12,
+		.ah_attr = { .is_global = 1, .port_num = 1 },
+	};
+
+	attr.ah_attr.grh.sgid_index = find_gid(v->ctx, &attr.ah_attr.grh.dgid);
+	attr.ah_attr.grh.hop_limit = 1;
+	CHECK_EQ(ibv_modify_qp(v->qp[side], &attr, IBV_QP_STATE | IBV_QP_AV | IBV_QP_PATH_MTU |
+			       IBV_QP_DEST_QPN | IBV_QP_RQ_PSN | IBV_QP_MAX_DEST_RD_ATOMIC |
+			       IBV_QP_MIN_RNR_TIMER), 0, "RTR");
+	memset(&attr, 0, sizeof(attr));
+	attr.qp_state = IBV_QPS_RTS;
+	attr.timeout = 17;	/* half a second */
+	attr.retry_cnt = 7;
+	attr.rnr_retry = 7;
+	attr.max_rd_atomic = 4;
+	CHECK_EQ(ibv_modify_qp(v->qp[side], &attr, IBV_QP_STATE | IBV_QP_TIMEOUT | IBV_QP_RETRY_CNT |
+			       IBV_QP_RNR_RETRY | IBV_QP_SQ_PSN | IBV_QP_MAX_QP_RD_ATOMIC), 0, "RTS");
+}
+
+void verbs_connect(struct verbs *v)
+{
+	for (int i = 0; i < 2; i++)
+		if (v->qp[i])
+			CHECK_EQ(ibv_destroy_qp(v->qp[i]), 0);
+	for (int i = 0; i < 2; i++)
+		v->qp[i] = create_qp(v, i);
+	for (int i = 0; i < 2; i++)
+		connect_qp(v, i);
+}
+
+void verbs_open(struct verbs *v)
+{
+	memset(v, 0, sizeof(*v));
+	v->ctx = open_device();
+	v->pd = ibv_alloc_pd(v->ctx);
+	CHECK(v->pd);
+	for (int i = 0; i < 2; i++) {
+		v->channel[i] = ibv_create_comp_channel(v->ctx);
+		CHECK(v->channel[i]);
+		v->cq[i] = ibv_create_cq(v->ctx, 2 * DEPTH, NULL, v->channel[i], 0);
+		CHECK(v->cq[i]);
+	}
+	v->buf_len = BUF_LEN;
+	v->buf = mmap(NULL, BUF_LEN, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	CHECK(v->buf != MAP_FAILED);
+	v->mr = ibv_reg_mr(v->pd, v->buf, BUF_LEN, VERBS_ALL);
+	CHECK(v->mr, "ibv_reg_mr of ordinary memory: %s", strerror(errno));
+	verbs_connect(v);
+}
+
+/* One attribute of a uverbs ioctl; what fits into 8 bytes goes by value */
+static struct ib_uverbs_attr attr_in(uint16_t id, uint16_t len, uint64_t value)
+{
+	return (struct ib_uverbs_attr){ .attr_id = id, .len = len, .flags = UVERBS_ATTR_F_MANDATORY, .data = value };
+}
+
+static struct ib_uverbs_attr attr_out(uint16_t id, void *to)
+{
+	return attr_in(id, sizeof(uint32_t), (uintptr_t)to);
+}
+
+int verbs_reg(struct verbs *v, int fd, uint64_t offset, uint64_t length, uint64_t iova, int access,
+	      struct region *r)
+{
+	struct {
+		struct ib_uverbs_ioctl_hdr hdr;
+		struct ib_uverbs_attr attrs[9];
+	} cmd = {
+		.hdr = {
+			.length = sizeof(cmd), .object_id = UVERBS_OBJECT_MR,
+			.method_id = UVERBS_METHOD_REG_DMABUF_MR, .num_attrs = 9,
+			.driver_id = RDMA_DRIVER_RXE,
+		},
+		.attrs = {
+			attr_in(UVERBS_ATTR_REG_DMABUF_MR_HANDLE, 0, 0),
+			attr_in(UVERBS_ATTR_REG_DMABUF_MR_PD_HANDLE, 0, v->pd->handle),
+			attr_in(UVERBS_ATTR_REG_DMABUF_MR_OFFSET, 8, offset),
+			attr_in(UVERBS_ATTR_REG_DMABUF_MR_LENGTH, 8, length),
+			attr_in(UVERBS_ATTR_REG_DMABUF_MR_IOVA, 8, iova),
+			attr_in(UVERBS_ATTR_REG_DMABUF_MR_FD, 4, (uint32_t)fd),
+			attr_in(UVERBS_ATTR_REG_DMABUF_MR_ACCESS_FLAGS, 4, (uint32_t)access),
+			attr_out(UVERBS_ATTR_REG_DMABUF_MR_RESP_LKEY, &r->lkey),
+			attr_out(UVERBS_ATTR_REG_DMABUF_MR_RESP_RKEY, &r->rkey),
+		},
+	};
+
+	if (ioctl(v->ctx->cmd_fd, RDMA_VERBS_IOCTL, &cmd))
+		return -errno;
+	r->handle = (uint32_t)cmd.attrs[0].data;
+	r->iova = iova;
+	r->length = length;
+	return 0;
+}
+
+int verbs_dereg(struct verbs *v, const struct region *r)
+{
+	struct {
+		struct ib_uverbs_ioctl_hdr hdr;
+		struct ib_uverbs_attr attrs[1];
+	} cmd = {
+		.hdr = {
+			.length = sizeof(cmd), .object_id = UVERBS_OBJECT_MR,
+			.method_id = UVERBS_METHOD_MR_DESTROY, .num_attrs = 1, .driver_id = RDMA_DRIVER_RXE,
+		},
+		.attrs = { attr_in(UVERBS_ATTR_DESTROY_MR_HANDLE, 0, r->handle) },
+	};
+
+	return ioctl(v->ctx->cmd_fd, RDMA_VERBS_IOCTL, &cmd) ? -errno : 0;
+}
+
+int verbs_rereg(struct verbs *v, const struct region *r, int access)
+{
+	struct ib_uverbs_rereg_mr_resp resp;
+	struct {
+		struct ib_uverbs_cmd_hdr hdr;
+		struct ib_uverbs_rereg_mr body;
+	} cmd = {
+		.hdr = {
+			.command = IB_USER_VERBS_CMD_REREG_MR, .in_words = sizeof(cmd) / 4,
+			.out_words = sizeof(resp) / 4,
+		},
+		.body = {
+			.response = (uintptr_t)&resp, .mr_handle = r->handle, .flags = IBV_REREG_MR_CHANGE_ACCESS,
+			.pd_handle = v->pd->handle, .access_flags = (uint32_t)access,
+		},
+	};
+
+	return write(v->ctx->cmd_fd, &cmd, sizeof(cmd)) == sizeof(cmd) ? 0 : -errno;
+}
+
+void verbs_post_wr(struct verbs *v, int side, struct ibv_send_wr *wr)
+{
+	struct ibv_send_wr *bad;
+
+	CHECK_EQ(ibv_post_send(v->qp[side], wr, &bad), 0, "ibv_post_send");
+}
+
+void verbs_post(struct verbs *v, enum ibv_wr_opcode opcode, uint32_t length, uint64_t remote, uint32_t rkey)
+{
+	struct ibv_sge sge = { .addr = (uintptr_t)v->buf, .length = length, .lkey = v->mr->lkey };
+	struct ibv_send_wr wr = { .sg_list = &sge, .num_sge = 1, .opcode = opcode };
+
+	wr.wr.rdma.remote_addr = remote;
+	wr.wr.rdma.rkey = rkey;
+	verbs_post_wr(v, 0, &wr);
+}
+
+enum ibv_wc_status verbs_wait(struct verbs *v, int side)
+{
+	struct ibv_cq *cq;
+	struct ibv_wc wc;
+	void *cookie;
+	int n;
+
+	for (;;) {
+		CHECK_EQ(ibv_req_notify_cq(v->cq[side], 0), 0);
+		n = ibv_poll_cq(v->cq[side], 1, &wc);
+		CHECK(n >= 0, "ibv_poll_cq: %d", n);
+		if (n)
+			return wc.status;
+		CHECK(wait_readable(v->channel[side]->fd, SOON_MS), "no completion");
+		CHECK_EQ(ibv_get_cq_event(v->channel[side], &cq, &cookie), 0);
+		ibv_ack_cq_events(cq, 1);
+	}
+}
+
+enum ibv_wc_status verbs_do(struct verbs *v, enum ibv_wr_opcode opcode, uint32_t length, uint64_t remote,
+			    uint32_t rkey)
+{
+	verbs_post(v, opcode, length, remote, rkey);
+	return verbs_wait(v, 0);
+}

@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * RDMA over the soft device rxe0 of the guest: two queue pairs of one process, connected to each other.
+ * Side 0 asks, side 1 is asked; both have all rights. Memory of a lease is registered by the uverbs
+ * command for dma-bufs, which Debian's librxe does not know. What does not work fails the case itself,
+ * but for what returns 0 or -errno.
+ */
+#ifndef VERBS_H
+#define VERBS_H
+
+#include <infiniband/verbs.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#define VERBS_ALL	(IBV_ACCESS_LOCAL_WRITE | IBV_ACCESS_REMOTE_READ | IBV_ACCESS_REMOTE_WRITE | \
+			 IBV_ACCESS_REMOTE_ATOMIC)
+#define VERBS_READ	IBV_ACCESS_REMOTE_READ
+
+/**
+ * struct verbs - all of it
+ * @ctx: the device
+ * @pd: one for both sides
+ * @channel: of both completion queues
+ * @cq: completions of each side
+ * @qp: connected to each other
+ * @buf: ordinary memory of @buf_len bytes
+ * @mr: @buf registered, all rights
+ */
+struct verbs {
+	struct ibv_context *ctx;
+	struct ibv_pd *pd;
+	struct ibv_comp_channel *channel[2];
+	struct ibv_cq *cq[2];
+	struct ibv_qp *qp[2];
+	unsigned char *buf;
+	uint32_t buf_len;
+	struct ibv_mr *mr;
+};
+
+/**
+ * struct region - a registered dma-buf
+ * @handle: of uverbs
+ * @lkey: for local use
+ * @rkey: for remote use
+ * @iova: its first address
+ * @length: bytes
+ */
+struct region {
+	uint32_t handle;
+	uint32_t lkey;
+	uint32_t rkey;
+	uint64_t iova;
+	uint64_t length;
+};
+
+/* Opens rxe0 and connects; ends with the process */
+void verbs_open(struct verbs *v);
+
+/* New queue pairs, connected, in the place of those that an error has ended */
+void verbs_connect(struct verbs *v);
+
+/* Registers bytes [offset, offset + length) of the dma-buf @fd at @iova: 0 or -errno */
+int verbs_reg(struct verbs *v, int fd, uint64_t offset, uint64_t length, uint64_t iova, int access,
+	      struct region *r);
+
+/* IBV_REREG_MR_CHANGE_ACCESS: 0 or -errno */
+int verbs_rereg(struct verbs *v, const struct region *r, int access);
+
+/* Deregisters: 0 or -errno */
+int verbs_dereg(struct verbs *v, const struct region *r);
+
+/* Posts on side 0, from or to @buf, to or from @remote; signaled */
+void verbs_post(struct verbs *v, enum ibv_wr_opcode opcode, uint32_t length, uint64_t remote, uint32_t rkey);
+
+/* Posts anything on one side */
+void verbs_post_wr(struct verbs *v, int side, struct ibv_send_wr *wr);
+
+/* The next completion of one side, waited for: its status */
+enum ibv_wc_status verbs_wait(struct verbs *v, int side);
+
+/* verbs_post() and verbs_wait() */
+enum ibv_wc_status verbs_do(struct verbs *v, enum ibv_wr_opcode opcode, uint32_t length, uint64_t remote,
+			    uint32_t rkey);
+
+/* CHECK_WC(status, want): two completions are the same; says their names */
+#define CHECK_WC(status, want, ...) do {						\
+	enum ibv_wc_status got_wc_ = (status), want_wc_ = (want);			\
+	CHECK(got_wc_ == want_wc_, "completion: %s, not %s. " __VA_ARGS__,		\
+	      ibv_wc_status_str(got_wc_), ibv_wc_status_str(want_wc_));			\
+} while (0)
+
+#endif /* VERBS_H */
