@@ -28,7 +28,7 @@ void *__real_malloc(size_t size);
 void *__wrap_malloc(size_t size);
 
 /* Returns the errno to fail with, or 0. */
-static int fault(void)
+int fake_fault(void)
 {
 	if (!fault_in || --fault_in)
 		return 0;
@@ -37,7 +37,7 @@ static int fault(void)
 
 void *__wrap_malloc(size_t size)
 {
-	int err = fault();
+	int err = fake_fault();
 
 	if (!err)
 		return __real_malloc(size);
@@ -133,7 +133,7 @@ static void take_entry(void)
 
 int daxlease_sys_open(const char *path, int flags)
 {
-	int err = fault();
+	int err = fake_fault();
 
 	if (err)
 		return -err;
@@ -152,7 +152,7 @@ int daxlease_sys_close(int fd)
 
 int daxlease_sys_set_nonblock(int fd)
 {
-	int err = fault();
+	int err = fake_fault();
 
 	(void)fd;
 	fake.nonblock = !err;
@@ -198,6 +198,8 @@ static int answer(unsigned long request, void *arg)
 	case DAXLEASE_ACQUIRE: {
 		struct daxlease_acquire *acquire = arg;
 
+		memcpy(fake.acquire, acquire, acquire->size);
+		fake.leases++;
 		acquire->id = FAKE_ID;
 		acquire->generation = 1;
 		return 0;
@@ -211,7 +213,10 @@ static int answer(unsigned long request, void *arg)
 		((struct daxlease_rearm *)arg)->generation = 2;
 		return 0;
 	case DAXLEASE_EXPORT_DMABUF:
-		((struct daxlease_export_dmabuf *)arg)->fd = 99;
+		((struct daxlease_export_dmabuf *)arg)->fd = FAKE_DMABUF;
+		return 0;
+	case DAXLEASE_RELEASE:
+		fake.leases--;
 		return 0;
 	case DAXLEASE_BREAK:
 		((struct daxlease_break *)arg)->leases = 3;
@@ -223,7 +228,7 @@ static int answer(unsigned long request, void *arg)
 
 int daxlease_sys_ioctl(int fd, unsigned long request, void *arg)
 {
-	int err = fault();
+	int err = fake_fault();
 
 	(void)fd;
 	fake.arg_size = *(uint32_t *)arg;
@@ -244,7 +249,7 @@ int daxlease_sys_ioctl(int fd, unsigned long request, void *arg)
 /* As many whole records as fit; EINVAL if none does. */
 ssize_t daxlease_sys_read(int fd, void *buf, size_t len)
 {
-	int err = fault();
+	int err = fake_fault();
 	size_t n = 0;
 
 	(void)fd;
@@ -271,7 +276,7 @@ ssize_t daxlease_sys_read(int fd, void *buf, size_t len)
 
 int daxlease_sys_poll(struct pollfd *fds, unsigned int nfds, int timeout_ms)
 {
-	int err = fault();
+	int err = fake_fault();
 
 	if (nfds != 1)
 		abort();
@@ -291,7 +296,7 @@ int daxlease_sys_poll(struct pollfd *fds, unsigned int nfds, int timeout_ms)
 
 int daxlease_sys_pidfd_open(pid_t pid)
 {
-	int err = fault();
+	int err = fake_fault();
 
 	(void)pid;
 	if (err)

@@ -17,6 +17,7 @@
 
 #define FAKE_ID		7
 #define FAKE_GRANULES	4
+#define FAKE_DMABUF	99
 #define FAKE_REQUESTS	32
 
 struct fake {
@@ -29,6 +30,8 @@ struct fake {
 	unsigned long requests[FAKE_REQUESTS];
 	unsigned char arg[256];	/* of the last request, as the library passed it */
 	size_t arg_size;
+	unsigned char acquire[256];	/* of the last ACQUIRE */
+	int leases;		/* acquired less released */
 
 	int ioctl_err;		/* positive: every request in ioctl_err_cmd, or all if 0, fails */
 	unsigned int ioctl_err_cmd;
@@ -49,6 +52,7 @@ void fake_reset(void);
 int fake_device(void);
 void fake_fail_nth(unsigned int n, int err);
 bool fake_fault_hit(void);
+int fake_fault(void);
 void fake_queue_bytes(const void *record, size_t len);
 void fake_queue_error(int err);
 void fake_queue_event(uint32_t bits, uint64_t break_id);

@@ -16,7 +16,7 @@
 static void help_and_version_are_no_errors(void **state)
 {
 	static char *const commands[] = { "info", "list", "acquire", "watch", "break",
-		"who-blocks", "stats" };
+		"who-blocks", "stats", "run" };
 
 	(void)state;
 	RUN("--version");

@@ -48,6 +48,10 @@ static const struct {
 	{ DAXLEASE_CMD_REARM, EAGAIN,
 	  "the operation that broke the range has not returned: wait for the cleared event" },
 
+	{ DAXLEASE_CMD_EXPORT_DMABUF, EACCES, "a dma-buf of a read lease cannot be written" },
+	{ DAXLEASE_CMD_EXPORT_DMABUF, EKEYREVOKED,
+	  "a part of the range is lost: re-arm the lease, or take another" },
+
 	{ DAXLEASE_CMD_WATCH, EACCES,
 	  "the process may not be traced by you: be its user, or have CAP_SYS_PTRACE" },
 	{ DAXLEASE_CMD_WATCH, EPERM,

@@ -14,8 +14,11 @@ _daxlease()
 		words=$("$tool" "$cmd" --help 2>/dev/null | sed -n 's/^  --on-break \([a-z|]*\).*/\1/p' | tr '|' ' ')
 	elif [[ $prev == --@(offset|length|grace|after|timeout|count) ]]; then
 		compopt +o default 2>/dev/null	# a number: no file names
-	elif [[ $prev == --@(from|hooks) ]]; then
+	elif [[ $prev == --@(from|hooks|preload) ]]; then
 		:	# a file
+	elif [[ $cmd == run && $cur != -* ]]; then
+		mapfile -t COMPREPLY < <(compgen -c -- "$cur")
+		return
 	elif [[ $cur == -* ]]; then
 		words=$("$tool" "$cmd" --help 2>/dev/null | sed -n 's/^  \(--[a-z-]*\).*/\1/p')
 	elif [[ $cmd == watch ]]; then

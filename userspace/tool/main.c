@@ -13,6 +13,7 @@ static const struct command commands[] = {
 	{ "break", "FILE", "Break the leases on a range of a file, by hand.", cmd_break },
 	{ "who-blocks", "FILE", "The leases on a file: whom an operation on it waits for.",
 	  cmd_who_blocks },
+	{ "run", "COMMAND...", "Run a verbs program that registers files as RDMA memory.", cmd_run },
 	{ "stats", NULL, "Counts: leases, holders, what is lost, emergencies, hooks.", cmd_stats },
 };
 
@@ -20,10 +21,11 @@ static void print_usage(FILE *out)
 {
 	fputs("usage: daxlease COMMAND [OPTION...] [ARGUMENT]\n\n", out);
 	for (size_t i = 0; i < ARRAY_SIZE(commands); i++)
-		fprintf(out, "  %-10s %-5s %s\n", commands[i].name,
+		fprintf(out, "  %-10s %-10s %s\n", commands[i].name,
 			commands[i].operand ? commands[i].operand : "", commands[i].summary);
 	fputs("\ndaxlease COMMAND --help has the options; daxlease --version prints the version.\n"
-	      "Exit codes: 0 done, 1 error, 2 wrong usage; who-blocks: 3 somebody does.\n", out);
+	      "Exit codes: 0 done, 1 error, 2 wrong usage; who-blocks: 3 somebody does;\n"
+	      "run: that of the command.\n", out);
 }
 
 static int dispatch(int argc, char **argv)

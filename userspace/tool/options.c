@@ -103,12 +103,21 @@ static int parse_value(const struct option_spec *spec, const char *text)
 	return -EINVAL;
 }
 
+/* An operand "X..." is all that follows the options: another program's, which may look like ours. */
+static bool takes_rest(const struct command *cmd)
+{
+	size_t len = cmd->operand ? strlen(cmd->operand) : 0;
+
+	return len > 3 && !strcmp(cmd->operand + len - 3, "...");
+}
+
 /**
  * parse_options - the arguments of a command
  * @cmd: the command
  * @specs: its options; --json and --help come in addition
  * @argc: number of arguments, with the command's name
- * @argv: the arguments; options and operand may be mixed
+ * @argv: the arguments; options and operand may be mixed, unless the operand is "X...": that begins
+ *	at argv[optind]
  * @operand: out: the operand, or NULL
  *
  * Return: PARSED, or the exit code if nothing is left to do.
@@ -117,6 +126,7 @@ int parse_options(const struct command *cmd, const struct option_spec *specs, in
 		  char **argv, const char **operand)
 {
 	struct option longs[MAX_OPTIONS] = { 0 };
+	bool rest = takes_rest(cmd);
 	int count = 0, opt, index;
 
 	for (; specs[count].name; count++) {
@@ -130,7 +140,7 @@ int parse_options(const struct command *cmd, const struct option_spec *specs, in
 	longs[count + 1].val = 'h';
 
 	opterr = 0;
-	while ((opt = getopt_long(argc, argv, ":h", longs, &index)) != -1) {
+	while ((opt = getopt_long(argc, argv, rest ? "+:h" : ":h", longs, &index)) != -1) {
 		if (opt == 'h') {
 			print_help(cmd, specs);
 			return EXIT_OK;
@@ -149,7 +159,7 @@ int parse_options(const struct command *cmd, const struct option_spec *specs, in
 	*operand = argv[optind];
 	if (cmd->operand && !*operand)
 		return usage(cmd, "missing argument: %s", cmd->operand);
-	if (argc - optind > (cmd->operand ? 1 : 0))
+	if (!rest && argc - optind > (cmd->operand ? 1 : 0))
 		return usage(cmd, "too many arguments: %s", argv[argc - 1]);
 	return PARSED;
 }

@@ -14,12 +14,14 @@ enum {
 	EXIT_ERROR = 1,
 	EXIT_USAGE = 2,
 	EXIT_BLOCKED = 3,	/* who-blocks has found somebody */
+	EXIT_NOT_RUN = 126,	/* run: the command cannot be executed, as shells say it */
+	EXIT_NOT_FOUND = 127,	/* run: there is no such command */
 };
 
 /**
  * struct command - a row of the command table
  * @name: first argument of the tool
- * @operand: what the command works on, or NULL if it takes nothing
+ * @operand: what the command works on, "X..." if that is all the rest, or NULL if it takes nothing
  * @summary: a line of help
  * @run: does it; returns the exit code
  */
@@ -36,6 +38,7 @@ int cmd_list(const struct command *cmd, int argc, char **argv);
 int cmd_watch(const struct command *cmd, int argc, char **argv);
 int cmd_break(const struct command *cmd, int argc, char **argv);
 int cmd_who_blocks(const struct command *cmd, int argc, char **argv);
+int cmd_run(const struct command *cmd, int argc, char **argv);
 int cmd_stats(const struct command *cmd, int argc, char **argv);
 
 enum option_type {
