@@ -26,7 +26,8 @@ static const struct {
 	{ DAXLEASE_CMD_ACQUIRE, EINVAL,
 	  "the range must be whole pages, and the file must have them in full" },
 	{ DAXLEASE_CMD_ACQUIRE, EOPNOTSUPP,
-	  "only regular files in DAX mode (mount -o dax, chattr +x), on ext4 or XFS, not on device mapper, realtime device or overlayfs, no swap files" },
+	  "only regular files in DAX mode (mount -o dax, chattr +x), on ext4 or XFS, not on device "
+	  "mapper, realtime device or overlayfs, no swap files" },
 	{ DAXLEASE_CMD_ACQUIRE, EBADF,
 	  "the file is not open for the access asked for: a write lease needs O_RDWR" },
 	{ DAXLEASE_CMD_ACQUIRE, EACCES,
