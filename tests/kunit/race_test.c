@@ -95,6 +95,69 @@ static void a_break_during_a_fence_is_fenced_with_it(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, rig_state(s.lease), DAXLEASE_ACTIVE);
 }
 
+/* The pass that runs has been there already: it takes a second one */
+static void a_break_behind_a_running_fence_is_fenced_with_it(struct kunit *test)
+{
+	struct rig *rig = test->priv;
+	struct daxlease *lease = rig_lease(test, rig, 0, 4 * GRANULE - 1, LONG_GRACE);
+	struct consumer *c = consumer_attach(test, rig, lease);
+	struct helper *fence;
+
+	c->blocks = true;
+	rig_break(lease, 2 * GRANULE, 2 * GRANULE);
+	fence = helper_start(test, call_fence, lease);
+	consumer_wait(test, c);
+	KUNIT_EXPECT_TRUE(test, rig_break(lease, 0, 0));
+	consumer_go(c);
+	KUNIT_EXPECT_TRUE(test, helper_join(test, fence));
+	KUNIT_EXPECT_TRUE(test, rig_lost(lease, 0));
+	KUNIT_EXPECT_TRUE(test, rig_lost(lease, 2));
+	KUNIT_EXPECT_EQ(test, c->fences, 2);
+	KUNIT_EXPECT_EQ(test, rig_state(lease), DAXLEASE_ACTIVE);
+}
+
+/* What removal.c does to each lease of a device that goes */
+static int unbind(void *arg)
+{
+	struct dl_breaker by = {
+		.range = DL_RANGE_ALL,
+		.reason = DAXLEASE_REASON_REMOVE,
+		.flags = DAXLEASE_EVENT_NO_GRACE,
+	};
+
+	rig_break_by(arg, &by);
+	dl_fence_insist(arg);
+	return 0;
+}
+
+static void an_unbinding_ends_an_open_break_at_once(struct kunit *test)
+{
+	struct rig *rig = test->priv;
+	struct daxlease *lease = rig_lease(test, rig, 0, 4 * GRANULE - 1, LONG_GRACE);
+	struct helper *waiter;
+
+	rig_break(lease, 0, 0);
+	waiter = helper_start(test, call_wait_whole_file, rig);
+	RIG_UNTIL(test, wq_has_sleeper(&rig->gate->wait));
+	KUNIT_EXPECT_EQ(test, helper_join(test, helper_start(test, unbind, lease)), 0);
+	KUNIT_EXPECT_EQ(test, helper_join(test, waiter), 0);
+	KUNIT_EXPECT_EQ(test, rig_state(lease), DAXLEASE_REVOKED);
+	KUNIT_EXPECT_TRUE(test, rig_event(test, rig->queue).flags & DAXLEASE_EVENT_NO_GRACE);
+}
+
+static void an_unbinding_during_a_fence_takes_the_rest(struct kunit *test)
+{
+	struct scene s = fence_stands_still(test);
+	struct helper *removal = helper_start(test, unbind, s.lease);
+
+	expect_waiting(test, removal);
+	consumer_go(s.c);
+	KUNIT_EXPECT_EQ(test, helper_join(test, removal), 0);
+	KUNIT_EXPECT_TRUE(test, helper_join(test, s.fence));
+	KUNIT_EXPECT_EQ(test, s.c->pages, 4 * GRANULE);
+	KUNIT_EXPECT_EQ(test, rig_state(s.lease), DAXLEASE_REVOKED);
+}
+
 static void a_break_of_what_is_being_fenced_waits_for_it(struct kunit *test)
 {
 	struct scene s = fence_stands_still(test);
@@ -290,6 +353,9 @@ static struct kunit_case cases[] = {
 	KUNIT_CASE(an_ack_waits_for_the_running_fence),
 	KUNIT_CASE(a_late_ack_ends_no_later_break),
 	KUNIT_CASE(a_break_during_a_fence_is_fenced_with_it),
+	KUNIT_CASE(a_break_behind_a_running_fence_is_fenced_with_it),
+	KUNIT_CASE(an_unbinding_ends_an_open_break_at_once),
+	KUNIT_CASE(an_unbinding_during_a_fence_takes_the_rest),
 	KUNIT_CASE(a_break_of_what_is_being_fenced_waits_for_it),
 	KUNIT_CASE(release_during_a_fence_waits_and_fences_the_rest),
 	KUNIT_CASE(release_of_a_broken_lease_ends_the_wait),
