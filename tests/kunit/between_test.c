@@ -21,7 +21,10 @@ static int init(struct kunit *test)
 static struct dl_request request(struct rig *rig, u64 first, u64 last)
 {
 	return (struct dl_request){
-		.file = rig->file, .range = { first, last }, .grace = LONG_GRACE, .queue = rig->queue,
+		.file = rig->file,
+		.range = { first, last },
+		.grace = LONG_GRACE,
+		.queue = rig->queue,
 	};
 }
 

@@ -7,6 +7,7 @@
 #include <linux/fs.h>
 #include <linux/falloc.h>
 #include <linux/mount.h>
+#include <linux/sizes.h>
 #include <linux/sched/signal.h>
 #include <linux/static_call.h>
 
@@ -14,7 +15,7 @@
 #include "seam.h"
 
 #define PAGES	(4 * GRANULE)
-#define MIB	(1LL << 20)
+#define MIB	((loff_t)SZ_1M)
 #define AT_ONCE	1		/* ns of grace */
 
 /* The original of do_truncate, which modules cannot link to */

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * resolve: pages prove that they are of the file, on a real fs-dax file of the machine's own, looked
- * at through mappings that are right, wrong, or lie.
+ * resolve: pages prove that they are of the file, on a real fs-dax file of the machine's own,
+ * looked at through mappings that are right, wrong, or lie.
  */
 #include <linux/fcntl.h>
 #include <linux/file.h>
