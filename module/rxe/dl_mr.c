@@ -274,4 +274,54 @@ void dl_mr_free(struct rxe_mr *mr)
 	mr->dl = NULL;
 }
 
+static bool revoked(struct dl_mr *dl)
+{
+	bool dead;
+
+	read_lock_bh(&dl->lock);
+	dead = dl->dead;
+	read_unlock_bh(&dl->lock);
+	return dead;
+}
+
+/**
+ * dl_recv_status() - how a receive ends whose buffer cannot be used
+ * @qp: the receiver; its work request is that of the message
+ *
+ * Return: IB_WC_LOC_PROT_ERR if the buffer was revoked, which is what the InfiniBand specification
+ * has for a protection violation of a local buffer; else what stock says.
+ */
+enum ib_wc_status dl_recv_status(struct rxe_qp *qp)
+{
+	struct rxe_dev *rxe = to_rdev(qp->ibqp.device);
+	struct rxe_recv_wqe *wqe = qp->resp.wqe;
+	enum ib_wc_status status = IB_WC_LOC_QP_OP_ERR;
+	struct rxe_mr *mr;
+	u32 lkey;
+
+	if (!wqe || wqe->dma.cur_sge >= wqe->dma.num_sge)
+		return status;
+	lkey = wqe->dma.sge[wqe->dma.cur_sge].lkey;
+	mr = rxe_pool_get_index(&rxe->mr_pool, lkey >> 8);
+	if (!mr)
+		return status;
+	if (mr->lkey == lkey && mr->dl && revoked(mr->dl))
+		status = IB_WC_LOC_PROT_ERR;
+	rxe_put(mr);
+	return status;
+}
+
+/**
+ * dl_flush_status() - how a work request ends that is in the send queue when an error empties it
+ * @wqe: the request
+ *
+ * Return: IB_WC_LOC_PROT_ERR for the one that met a revoked region (-EFAULT, which user memory of
+ * stock does not give), as the InfiniBand specification has it; IB_WC_WR_FLUSH_ERR as stock says.
+ */
+enum ib_wc_status dl_flush_status(const struct rxe_send_wqe *wqe)
+{
+	return wqe->state == wqe_state_error && wqe->status == IB_WC_LOC_PROT_ERR ?
+	       IB_WC_LOC_PROT_ERR : IB_WC_WR_FLUSH_ERR;
+}
+
 MODULE_IMPORT_NS(DMA_BUF);

@@ -32,5 +32,7 @@ struct ib_mr *dl_reg_user_mr_dmabuf(struct ib_pd *ibpd, u64 offset, u64 length, 
 				    int access, struct uverbs_attr_bundle *attrs);
 int dl_mr_check_rereg(const struct rxe_mr *mr, int flags, int access);
 void dl_mr_free(struct rxe_mr *mr);
+enum ib_wc_status dl_recv_status(struct rxe_qp *qp);
+enum ib_wc_status dl_flush_status(const struct rxe_send_wqe *wqe);
 
 #endif /* _DAXLEASE_RXE_DL_MR_H */

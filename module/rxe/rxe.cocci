@@ -3,14 +3,16 @@
 // daxlease's hooks in drivers/infiniband/sw/rxe of Linux 6.12. What they do is in dl_mr.c.
 //
 // source drivers/infiniband/sw/rxe/
+// patch rxe_comp.c
 // patch rxe_mr.c
+// patch rxe_resp.c
 // patch rxe_verbs.c
 // patch rxe_verbs.h
 //
 // "expect N TEXT": the results have TEXT in N lines. ../dropin checks it, so that a rule that does not match
 // is an error, not a missing fence.
 
-// expect 2 #include "dl_mr.h"
+// expect 4 #include "dl_mr.h"
 @include@ @@
  #include "rxe.h"
 +#include "dl_mr.h"
@@ -82,3 +84,23 @@ const struct ib_device_ops rxe_dev_ops = {
 	.reg_user_mr = rxe_reg_user_mr,
 +	.reg_user_mr_dmabuf = dl_reg_user_mr_dmabuf,
 };
+
+// A receive buffer that was revoked: stock says of any it cannot use that the queue pair is at fault.
+// expect 1 dl_recv_status(qp)
+@receive@ @@
+rxe_receiver(...) { <...
+	do_class_ac_error(qp, AETH_NAK_REM_OP_ERR,
+-		IB_WC_LOC_QP_OP_ERR
++		dl_recv_status(qp)
+	);
+...> }
+
+// A send or write out of a region that was revoked: stock notes the error, and then flushes it with the rest.
+// expect 2 dl_flush_status(wqe)
+@flushed@
+expression WC;
+@@
+flush_send_wqe(...) { <...
+-	WC->status = IB_WC_WR_FLUSH_ERR;
++	WC->status = dl_flush_status(wqe);
+...> }

@@ -8,7 +8,7 @@ extern const struct testcase selftest_cases[], stock_cases[], tools_cases[], abi
 	unload_cases[], timeline_cases[], qemu_cases[],
 	qemu_break_cases[];
 extern const struct testcase paths_cases[];
-extern const struct testcase rdma_cases[];
+extern const struct testcase rdma_cases[], rdma_rights_cases[];
 
 const struct testcase *const case_tables[] = {
 	stock_cases,
@@ -29,6 +29,7 @@ const struct testcase *const case_tables[] = {
 	qemu_break_cases,
 	removal_cases,
 	rdma_cases,
+	rdma_rights_cases,
 	unload_cases,
 	timeline_cases,
 	selftest_cases,

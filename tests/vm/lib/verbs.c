@@ -64,7 +64,7 @@ static struct ibv_qp *create_qp(struct verbs *v, int side)
 		.send_cq = v->cq[side], .recv_cq = v->cq[side], .qp_type = IBV_QPT_RC, .sq_sig_all = 1,
 		.cap = { .max_send_wr = DEPTH, .max_recv_wr = DEPTH, .max_send_sge = 2, .max_recv_sge = 2 },
 	};
-	struct ibv_qp_attr attr = { .qp_state = IBV_QPS_INIT, .port_num = 1, .qp_access_flags = VERBS_ALL };
+	struct ibv_qp_attr attr = { .qp_state = IBV_QPS_INIT, .port_num = 1, .qp_access_flags = VERBS_ALL | VERBS_FLUSH };
 	struct ibv_qp *qp = ibv_create_qp(v->pd, &init);
 
 	CHECK(qp, "ibv_create_qp: %s", strerror(errno));
@@ -219,9 +219,39 @@ void verbs_post(struct verbs *v, enum ibv_wr_opcode opcode, uint32_t length, uin
 	struct ibv_sge sge = { .addr = (uintptr_t)v->buf, .length = length, .lkey = v->mr->lkey };
 	struct ibv_send_wr wr = { .sg_list = &sge, .num_sge = 1, .opcode = opcode };
 
-	wr.wr.rdma.remote_addr = remote;
-	wr.wr.rdma.rkey = rkey;
+	if (opcode == IBV_WR_ATOMIC_CMP_AND_SWP || opcode == IBV_WR_ATOMIC_FETCH_AND_ADD) {
+		wr.wr.atomic.remote_addr = remote;
+		wr.wr.atomic.rkey = rkey;
+		wr.wr.atomic.swap = 1;
+		wr.wr.atomic.compare_add = opcode == IBV_WR_ATOMIC_FETCH_AND_ADD;
+	} else {
+		wr.wr.rdma.remote_addr = remote;
+		wr.wr.rdma.rkey = rkey;
+	}
 	verbs_post_wr(v, 0, &wr);
+}
+
+void verbs_recv(struct verbs *v, uint64_t addr, uint32_t length, uint32_t lkey)
+{
+	struct ibv_sge sge = { .addr = addr, .length = length, .lkey = lkey };
+	struct ibv_recv_wr wr = { .sg_list = &sge, .num_sge = 1 }, *bad;
+
+	CHECK_EQ(ibv_post_recv(v->qp[1], &wr, &bad), 0, "ibv_post_recv");
+}
+
+struct ibv_mw *verbs_window(struct verbs *v, const struct region *r)
+{
+	struct ibv_mr mr = { .context = v->ctx, .pd = v->pd, .handle = r->handle, .lkey = r->lkey, .rkey = r->rkey };
+	struct ibv_mw_bind bind = {
+		.bind_info = { .mr = &mr, .addr = r->iova, .length = r->length, .mw_access_flags = VERBS_ALL &
+			       ~IBV_ACCESS_LOCAL_WRITE },
+	};
+	struct ibv_mw *mw = ibv_alloc_mw(v->pd, IBV_MW_TYPE_1);
+
+	CHECK(mw, "ibv_alloc_mw: %s", strerror(errno));
+	CHECK_EQ(ibv_bind_mw(v->qp[1], mw, &bind), 0, "ibv_bind_mw");
+	CHECK_WC(verbs_wait(v, 1), IBV_WC_SUCCESS, "bind");
+	return mw;
 }
 
 enum ibv_wc_status verbs_wait(struct verbs *v, int side)

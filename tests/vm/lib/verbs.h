@@ -15,6 +15,7 @@
 #define VERBS_ALL	(IBV_ACCESS_LOCAL_WRITE | IBV_ACCESS_REMOTE_READ | IBV_ACCESS_REMOTE_WRITE | \
 			 IBV_ACCESS_REMOTE_ATOMIC)
 #define VERBS_READ	IBV_ACCESS_REMOTE_READ
+#define VERBS_FLUSH	(1 << 8 | 1 << 9)	/* IB_ACCESS_FLUSH_GLOBAL, _PERSISTENT */
 
 /**
  * struct verbs - all of it
@@ -69,11 +70,24 @@ int verbs_rereg(struct verbs *v, const struct region *r, int access);
 /* Deregisters: 0 or -errno */
 int verbs_dereg(struct verbs *v, const struct region *r);
 
-/* Posts on side 0, from or to @buf, to or from @remote; signaled */
+/* Posts on side 0, from or to @buf, to or from @remote. Atomics: compare with 0, swap or add 1 */
 void verbs_post(struct verbs *v, enum ibv_wr_opcode opcode, uint32_t length, uint64_t remote, uint32_t rkey);
 
 /* Posts anything on one side */
 void verbs_post_wr(struct verbs *v, int side, struct ibv_send_wr *wr);
+
+/* Posts a receive on side 1 */
+void verbs_recv(struct verbs *v, uint64_t addr, uint32_t length, uint32_t lkey);
+
+/*
+ * What Debian's librxe cannot post: puts it into the send queue of side 0 that the kernel shares with librxe.
+ * An atomic write of 8 bytes, or a flush to persistence of a range or (length 0) of the whole region.
+ */
+void verbs_post_atomic_write(struct verbs *v, uint64_t remote, uint32_t rkey, uint64_t value);
+void verbs_post_flush(struct verbs *v, uint32_t length, uint64_t remote, uint32_t rkey);
+
+/* Binds a window of all rights over a region that may be bound; its rkey in window->rkey */
+struct ibv_mw *verbs_window(struct verbs *v, const struct region *r);
 
 /* The next completion of one side, waited for: its status */
 enum ibv_wc_status verbs_wait(struct verbs *v, int side);
@@ -85,8 +99,10 @@ enum ibv_wc_status verbs_do(struct verbs *v, enum ibv_wr_opcode opcode, uint32_t
 /* CHECK_WC(status, want): two completions are the same; says their names */
 #define CHECK_WC(status, want, ...) do {						\
 	enum ibv_wc_status got_wc_ = (status), want_wc_ = (want);			\
-	CHECK(got_wc_ == want_wc_, "completion: %s, not %s. " __VA_ARGS__,		\
-	      ibv_wc_status_str(got_wc_), ibv_wc_status_str(want_wc_));			\
+	if (got_wc_ != want_wc_)							\
+		story("completion: %s, not %s", ibv_wc_status_str(got_wc_),		\
+		      ibv_wc_status_str(want_wc_));					\
+	CHECK_EQ(got_wc_, want_wc_, "" __VA_ARGS__);					\
 } while (0)
 
 #endif /* VERBS_H */
