@@ -5,10 +5,12 @@
  * nobody asks.
  */
 #include <linux/dax.h>
+#include <linux/fiemap.h>
 #include <linux/fs.h>
 #include <linux/mm.h>
 #include <linux/pagemap.h>
 
+#include "hook_blocks.h"
 #include "hook_ops.h"
 #include "opctx.h"
 
@@ -181,6 +183,14 @@ static bool notrace want_dax_files(struct ftrace_regs *regs)
 	return IS_DAX(o_filp->f_inode) || IS_DAX(d_filp->f_inode);
 }
 
+/* A call of our own: a user's address is never one of the kernel. */
+static bool notrace want_fiemap(struct ftrace_regs *regs)
+{
+	const struct fiemap_extent_info *info = (void *)ftrace_regs_get_argument(regs, 0);
+
+	return (__force long)info->fi_extents_start < 0;
+}
+
 struct dl_redirect dl_gate_hooks[DL_NR_GATE] = {
 	{ .name = "dax_layout_busy_page", .replacement = hook_busy_page,
 	  .original = orig_busy_page, .want = want_mapping },
@@ -192,6 +202,8 @@ struct dl_redirect dl_gate_hooks[DL_NR_GATE] = {
 	  .original = orig_invalidate_pages, .want = want_mapping },
 	{ .name = "unmap_mapping_pages", .replacement = hook_unmap,
 	  .original = orig_unmap, .want = want_mapping, .exempt = "dax_layout_busy_page_range" },
+	{ .name = "fiemap_fill_next_extent", .replacement = hook_fiemap_extent,
+	  .original = orig_fiemap_extent, .want = want_fiemap },
 };
 
 /* In the ext4 module, so only there when ext4 is: armed with the first lease on ext4. */
@@ -216,13 +228,14 @@ bool dl_gate_selftest(void)
 	ok &= dl_test_hit(2);
 	truncate_inode_pages_range(&dl_test_mapping, 0, 0);
 	truncate_inode_pages(&dl_test_mapping, 0);
-	ok &= dl_test_hit(2);
+	truncate_pagecache_range(&dl_test_inode, PAGE_SIZE, PAGE_SIZE);	/* unmaps nothing */
+	ok &= dl_test_hit(3);
 	invalidate_inode_pages2_range(&dl_test_mapping, 0, 0);
 	invalidate_inode_pages2(&dl_test_mapping);
 	ok &= dl_test_hit(2);
 	unmap_mapping_pages(&dl_test_mapping, 0, 1, false);
 	ok &= dl_test_hit(1);
-	return ok;
+	return ok && dl_blocks_selftest();
 }
 
 /**

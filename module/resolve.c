@@ -6,6 +6,7 @@
 #include <linux/xarray.h>
 
 #include "compat.h"
+#include "hook_blocks.h"
 #include "resolve.h"
 
 /**
@@ -105,12 +106,12 @@ static long resolve_at(const struct dl_window *w, u64 pgoff, u64 *pfn)
 	return ret;
 }
 
-/* The DAX entry at @pgoff says shared although its blocks are the file's own by now: drop it. */
-static int unshare_at(const struct dl_window *w, u64 pgoff)
+/* What the DAX entries of some pages say is not so any more: drop them. */
+static int forget(const struct dl_window *w, struct dl_range r)
 {
 	struct address_space *mapping = w->file->f_mapping;
-	u64 entry = 1ULL << xa_get_order(&mapping->i_pages, pgoff);
-	u64 first = round_down(pgoff, entry), last = first + entry - 1;
+	u64 first = round_down(r.first, 1ULL << xa_get_order(&mapping->i_pages, r.first));
+	u64 last = r.last | ((1ULL << xa_get_order(&mapping->i_pages, r.last)) - 1);
 	int err;
 
 	/* Only a clean entry can be dropped. */
@@ -131,7 +132,8 @@ static int unshare_at(const struct dl_window *w, u64 pgoff)
  * @w: the window
  *
  * After a copy on write the blocks are the file's own, but their DAX entry keeps the shared marker
- * until it is dropped, entry by entry: other leases of the file are not disturbed.
+ * until it is dropped, entry by entry: other leases of the file are not disturbed. The same with an
+ * entry that has outlived a move of its blocks: a new page is mapped then and cannot prove itself.
  * Context: process context; no lock held.
  * Return: as dl_resolve().
  */
@@ -147,8 +149,8 @@ int dl_populate(const struct dl_window *w)
 		if (fatal_signal_pending(current))
 			return -EINTR;
 		n = resolve_at(w, pgoff, &pfn);
-		if (n == -EMLINK && w->write && !again) {
-			err = unshare_at(w, pgoff);
+		if (((n == -EMLINK && w->write) || n == -ERESTART) && !again) {
+			err = forget(w, (struct dl_range){ pgoff, pgoff });
 			if (err)
 				return err;
 			again = true;
@@ -163,10 +165,21 @@ int dl_populate(const struct dl_window *w)
 	return 0;
 }
 
+/*
+ * A stale entry is dropped, and the next attempt finds what is really there. For writing all has
+ * been allocated and copied before, so whatever is wrong is stale.
+ */
+static int judge(const struct dl_window *w, struct dl_range stale, int err)
+{
+	if (err != -ESTALE && !(w->write && (err == -ENODATA || err == -EMLINK)))
+		return err;
+	return forget(w, stale) ?: -ERESTART;
+}
+
 /**
  * dl_resolve() - find the pages of a range
  * @w: the window, populated
- * @ext: filled
+ * @ext: filled, behind what it has
  * @dead: when this becomes true the result is worthless: stop
  *
  * Context: process context; no lock of ours, no mmap_lock.
@@ -176,7 +189,10 @@ int dl_populate(const struct dl_window *w)
  */
 int dl_resolve(const struct dl_window *w, struct dl_extents *ext, const bool *dead)
 {
+	struct daxlease_run *tail = ext->nr ? &ext->runs[ext->nr - 1] : NULL;
+	u64 base = tail ? tail->first + tail->count : 0;
 	u64 pgoff = w->range.first;
+	struct dl_range stale;
 	u64 pfn;
 	long n;
 	int err;
@@ -196,5 +212,6 @@ int dl_resolve(const struct dl_window *w, struct dl_extents *ext, const bool *de
 		cond_resched();
 	}
 	dl_extents_trim(ext);
-	return 0;
+	err = dl_blocks_check(file_inode(w->file), w->range, ext, base, &stale);
+	return judge(w, stale, err);
 }

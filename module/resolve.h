@@ -5,7 +5,7 @@
  * The range is looked at through a mapping of the file in the caller's address space. Other threads
  * may replace that mapping at any time, so nothing is taken from an address on trust: the VMA is
  * checked under mmap_lock, and each page proves by its mapping and index that it is this page of
- * this file.
+ * this file. Last, the filesystem is asked whether these are its blocks: the cache may be stale.
  */
 #ifndef _DAXLEASE_RESOLVE_H
 #define _DAXLEASE_RESOLVE_H

@@ -7,6 +7,7 @@
 #include "harness.h"
 #include "held.h"
 #include "lease.h"
+#include "nvdimm.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -15,14 +16,6 @@
 
 #define LONG_GRACE	(25000 * MS)
 #define SOON_MS		10000
-#define MOUNT		"/run/nvdimm"
-
-static void mount_nvdimm(const struct test *t, int n)
-{
-	CHECK_EQ(shell("ndctl create-namespace -f -e namespace%d.0 -m fsdax --map=mem >/dev/null && mkdir -p " MOUNT
-		       "%d && mkfs.%s -q %s /dev/pmem%d && mount -o dax=always /dev/pmem%d " MOUNT "%d", n, n,
-		       t->fs, *t->fs == 'x' ? "-f" : "-b 4096", n, n, n), 0, "no NVDIMM %d", n);
-}
 
 static void unbind_revokes(const struct test *t)
 {
@@ -34,8 +27,8 @@ static void unbind_revokes(const struct test *t)
 	int ctx, fd;
 	void *map;
 
-	mount_nvdimm(t, 1);
-	fd = CHECK_SYS(open(MOUNT "1/file", O_RDWR | O_CREAT | O_CLOEXEC, 0600));
+	nvdimm_filesystem(1, t->fs);
+	fd = CHECK_SYS(open(path_in(nvdimm_path(1), "file"), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
 	CHECK_SYS(fallocate(fd, 0, 0, 4 * MIB));
 	map = file_map(fd, 0, 4 * MIB);
 	ctx = lease_open();
@@ -68,8 +61,8 @@ static void region_leaves(const struct test *t)
 	uint64_t generation;
 	int ctx, fd;
 
-	mount_nvdimm(t, 2);
-	fd = CHECK_SYS(open(MOUNT "2/file", O_RDWR | O_CREAT | O_CLOEXEC, 0600));
+	nvdimm_filesystem(2, t->fs);
+	fd = CHECK_SYS(open(path_in(nvdimm_path(2), "file"), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
 	CHECK_SYS(fallocate(fd, 0, 0, 4 * MIB));
 	ctx = lease_open();
 	CHECK_RET(lease_acquire(ctx, fd, 0, 4 * MIB, DAXLEASE_WRITE, LONG_GRACE, &a), 0);

@@ -7,7 +7,7 @@ extern const struct testcase selftest_cases[], stock_cases[], tools_cases[], abi
 	break_cases[], refuse_cases[], race_cases[], remap_cases[], removal_cases[], rearm_cases[],
 	unload_cases[], timeline_cases[], qemu_cases[],
 	qemu_break_cases[];
-extern const struct testcase paths_cases[];
+extern const struct testcase paths_cases[], paths_moved_cases[], paths_calm_cases[];
 extern const struct testcase rdma_cases[], rdma_rights_cases[];
 
 const struct testcase *const case_tables[] = {
@@ -23,6 +23,8 @@ const struct testcase *const case_tables[] = {
 	race_cases,
 	remap_cases,
 	paths_cases,
+	paths_moved_cases,
+	paths_calm_cases,
 	refuse_cases,
 	rearm_cases,
 	qemu_cases,
