@@ -2,9 +2,10 @@
 /*
  * daxlease: what a consumer (a driver that maps leased pages for DMA) may call.
  *
- * A consumer acquires a lease, attaches to it, and maps pages taken from the lease's runs, never
- * from user addresses. From daxlease_attach() on, ops->fence() may be called at any time, with
- * filesystem locks held, and must end device access to a range of pages before it returns.
+ * A consumer acquires a lease and attaches to it, or attaches through a dma-buf of a lease, and
+ * maps pages taken from the lease's runs, never from user addresses. From daxlease_attach() on,
+ * ops->fence() may be called at any time, with filesystem locks held, and must end device access to
+ * a range of pages before it returns.
  *
  * Pages are counted from the start of the lease. Granules are 2 MiB-aligned ranges of the *file*:
  * daxlease_pgoff() tells where the lease begins in it.

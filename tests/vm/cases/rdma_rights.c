@@ -225,8 +225,31 @@ static void truncate_against_traffic(const struct test *t)
 	pthread_join(thread, NULL);
 	CHECK(!tr.strange, "an access ended with %s", ibv_wc_status_str((enum ibv_wc_status)tr.strange));
 	CHECK_PATTERN(victim, 0, size, FILL_SEED);
+	close(victim);
+	CHECK_SYS(unlink(path_in(t->dir, "victim")));
 	story("truncate under RDMA writes: %u done, then %u refused; the file that has the blocks now is intact",
 	      (unsigned int)tr.done, (unsigned int)tr.refused);
+}
+
+/* What asks nobody: the hook takes the lease back with the filesystem's locks held */
+static void emergency_takes_region(const struct test *t)
+{
+	struct op op = { .kind = OP_SWAPEXT, .other = path_in(t->dir, "donor") };
+	static struct leased l;
+	struct daxlease_event ev;
+	int donor;
+
+	leased_open(&l, t->dir, DAXLEASE_WRITE);
+	op.path = l.path;
+	donor = file_create(op.other, LEASED_SIZE, FILL_SEED);
+	CHECK_WC(verbs_do(&l.v, IBV_WR_RDMA_READ, 4096, IOVA, l.r.rkey), IBV_WC_SUCCESS);
+	CHECK_RET(breaker_run(&op, SOON_MS).ret, 0);
+	CHECK(lease_wait(l.ctx, l.lease.id, DAXLEASE_EVENT_FENCED, &ev, SOON_MS));
+	CHECK(ev.flags & DAXLEASE_EVENT_EMERGENCY);
+	memset(l.v.buf, 0x99, l.v.buf_len);
+	CHECK_WC(verbs_do(&l.v, IBV_WR_RDMA_WRITE, 4096, IOVA, l.r.rkey), IBV_WC_REM_ACCESS_ERR);
+	CHECK_PATTERN(donor, 0, LEASED_SIZE, LEASED_SEED);
+	CHECK_PATTERN(l.fd, 0, LEASED_SIZE, FILL_SEED);
 }
 
 /* In a process of its own: holds a lease and a region, and writes until it is killed */
@@ -266,6 +289,8 @@ const struct testcase rdma_rights_cases[] = {
 	  parts_are_lost_whole, ON_EXT4 | NEEDS_RXE, 0 },
 	{ "rdma-truncate-against-traffic", "a truncate under RDMA writes: the file that gets the freed blocks stays intact",
 	  truncate_against_traffic, ON_XFS | NEEDS_RXE, 30 },
+	{ "rdma-emergency-takes-region", "a swap of extents, which asks nobody: the region is dead when it returns",
+	  emergency_takes_region, ON_XFS | NEEDS_RXE, 0 },
 	{ "rdma-killed-holder-lets-go", "SIGKILL of a process with a region under traffic: nothing is left of lease and region",
 	  killed_holder_lets_go, ON_EXT4 | NEEDS_RXE, 0 },
 	{ 0 }
