@@ -152,6 +152,58 @@ static void who_cannot_let_go_is_refused(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, list_empty(&lease->attachments));
 }
 
+static void who_cannot_lose_a_part_loses_all_once(struct kunit *test)
+{
+	struct rig *rig = test->priv;
+	struct daxlease *lease = four_granules(test, rig);
+	struct consumer *c = consumer_prepare(test, rig, lease);
+	struct daxlease_attachment *att;
+	unsigned int noio;
+	bool can;
+
+	att = daxlease_attach(lease, GRANULE, 2 * GRANULE, &consumer_whole, c);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(att));
+	c->att = att;
+	rig_break(lease, 0, 0);
+	KUNIT_EXPECT_TRUE(test, dl_fence(lease, 0));
+	KUNIT_EXPECT_EQ(test, c->fences, 0);
+
+	/* Asked for all of it, until it confirms */
+	c->refused = DL_RANGE_ALL;
+	rig_break(lease, GRANULE, GRANULE);
+	KUNIT_EXPECT_FALSE(test, dl_fence(lease, 0));
+	c->refused = DL_RANGE_NONE;
+	KUNIT_EXPECT_TRUE(test, dl_fence(lease, 0));
+	KUNIT_EXPECT_EQ(test, c->fences, 2);
+	KUNIT_EXPECT_EQ(test, c->pages, 2 * 2 * GRANULE);
+	KUNIT_EXPECT_EQ(test, c->last.first, GRANULE);
+	rig_break(lease, 2 * GRANULE, 2 * GRANULE);
+	KUNIT_EXPECT_TRUE(test, dl_fence(lease, 0));
+	KUNIT_EXPECT_EQ(test, c->fences, 2);
+
+	noio = dl_fence_lock(lease);
+	can = dl_attach_can_rearm(lease);
+	dl_fence_unlock(lease, noio);
+	KUNIT_EXPECT_TRUE(test, can);
+}
+
+static void who_loses_all_or_nothing_begins_with_all(struct kunit *test)
+{
+	struct rig *rig = test->priv;
+	struct daxlease *lease = four_granules(test, rig);
+	struct consumer *c = consumer_prepare(test, rig, lease);
+	struct daxlease_attachment *att;
+
+	rig_break(lease, GRANULE, GRANULE);
+	KUNIT_EXPECT_TRUE(test, dl_fence(lease, 0));
+	att = daxlease_attach(lease, 2 * GRANULE - 1, 2, &consumer_whole, c);
+	KUNIT_EXPECT_EQ(test, PTR_ERR(att), -EKEYREVOKED);
+	att = daxlease_attach(lease, 2 * GRANULE, 2, &consumer_whole, c);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(att));
+	c->att = att;
+	KUNIT_EXPECT_EQ(test, c->fences, 0);
+}
+
 static const struct {
 	const char *desc;
 	u64 first, count;
@@ -233,6 +285,8 @@ static struct kunit_case cases[] = {
 	KUNIT_CASE(one_consumer_that_refuses_is_enough),
 	KUNIT_CASE(who_attaches_after_a_loss_is_told),
 	KUNIT_CASE(who_cannot_let_go_is_refused),
+	KUNIT_CASE(who_cannot_lose_a_part_loses_all_once),
+	KUNIT_CASE(who_loses_all_or_nothing_begins_with_all),
 	KUNIT_CASE_PARAM(an_attachment_lies_in_its_lease, ranges_gen_params),
 	KUNIT_CASE(release_fences_what_is_left),
 	KUNIT_CASE(an_unconfirmed_release_stays_published),

@@ -258,6 +258,12 @@ const struct daxlease_consumer_ops consumer_ops = {
 	.fence = consumer_fence,
 };
 
+const struct daxlease_consumer_ops consumer_whole = {
+	.name = "kunit",
+	.whole = true,
+	.fence = consumer_fence,
+};
+
 static void detach(void *arg)
 {
 	struct consumer *c = arg;

@@ -98,7 +98,7 @@ struct consumer *consumer_attach(struct kunit *test, struct rig *rig, struct dax
 struct consumer *consumer_prepare(struct kunit *test, struct rig *rig, struct daxlease *lease);
 void consumer_wait(struct kunit *test, struct consumer *c);
 void consumer_go(struct consumer *c);
-extern const struct daxlease_consumer_ops consumer_ops;
+extern const struct daxlease_consumer_ops consumer_ops, consumer_whole;
 
 struct helper *helper_start(struct kunit *test, int (*fn)(void *arg), void *arg);
 int helper_join(struct kunit *test, struct helper *h);
