@@ -79,9 +79,9 @@ static void region_leaves(const struct test *t)
 const struct testcase removal_cases[] = {
 	{ "unbind-revokes-at-once",
 	  "a lease does not keep persistent memory from being removed, and no device reaches it afterwards",
-	  unbind_revokes, ON_ANY | NEEDS_VFIO | DEMO, 40 },
+	  unbind_revokes, ON_BOTH | NEEDS_VFIO | DEMO, 40 },
 	{ "region-leaves-under-lease",
 	  "nor from going with its whole region, after which the disk's parent is no more",
-	  region_leaves, ON_ANY | NEEDS_CORE, 40 },
+	  region_leaves, ON_BOTH | NEEDS_CORE, 40 },
 	{ 0 }
 };

@@ -14,7 +14,9 @@
 /* struct testcase.flags */
 #define ON_EXT4		(1U << 0)
 #define ON_XFS		(1U << 1)
-#define ON_ANY		(ON_EXT4 | ON_XFS)
+#define ON_BOTH		(ON_EXT4 | ON_XFS)
+#define ON_ONE		(1U << 15)	/* the slow debug kernel runs it on one of its filesystems only */
+#define ON_ANY		(ON_BOTH | ON_ONE)
 #define NEEDS_STOCK	(1U << 2)	/* the distribution's vfio_iommu_type1, without daxlease */
 #define NEEDS_CORE	(1U << 3)	/* daxlease.ko */
 #define NEEDS_VFIO	(1U << 4)	/* daxlease.ko and our vfio_iommu_type1 */

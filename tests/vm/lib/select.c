@@ -30,9 +30,14 @@ static bool named(const struct selection *s, const char *name)
 	return false;
 }
 
-static bool wanted(const struct selection *s, const struct testcase *c)
+/* @nth: of the cases that will do with one filesystem on the debug kernel: they take turns */
+static bool wanted(const struct selection *s, const struct testcase *c, unsigned int nth)
 {
-	if (!(c->flags & (strcmp(s->fs, "xfs") ? ON_EXT4 : ON_XFS)))
+	bool xfs = !strcmp(s->fs, "xfs");
+
+	if (!(c->flags & (xfs ? ON_XFS : ON_EXT4)))
+		return false;
+	if ((c->flags & ON_ONE) && s->debug && !*s->names && nth % 2 != xfs)
 		return false;
 	if ((c->flags & DEBUG_ONLY) && !s->debug)
 		return false;
@@ -53,6 +58,7 @@ static const struct testcase *find(const char *name)
 const struct testcase **select_cases(const struct selection *s)
 {
 	const struct testcase **list;
+	unsigned int nth;
 	size_t n = 0;
 
 	for (char **name = s->names; *name; name++) {
@@ -68,11 +74,16 @@ const struct testcase **select_cases(const struct selection *s)
 	if (!list)
 		abort();
 	n = 0;
-	for (int ours = 0; ours < 2; ours++)
-		for (const struct testcase *const *t = case_tables; *t; t++)
-			for (const struct testcase *c = *t; c->name; c++)
-				if (!!(c->flags & (NEEDS_CORE | NEEDS_VFIO | NEEDS_RXE)) == ours && wanted(s, c))
+	for (int ours = 0; ours < 2; ours++) {
+		nth = 0;
+		for (const struct testcase *const *t = case_tables; *t; t++) {
+			for (const struct testcase *c = *t; c->name; c++) {
+				nth += !!(c->flags & ON_ONE);
+				if (!!(c->flags & (NEEDS_CORE | NEEDS_VFIO | NEEDS_RXE)) == ours && wanted(s, c, nth))
 					list[n++] = c;
+			}
+		}
+	}
 	return list;
 }
 
@@ -91,7 +102,7 @@ void select_list(void)
 		for (const struct testcase *c = *t; c->name; c++)
 			if (!(c->flags & SELFTEST))
 				printf("%-44s %-9s%s %s\n", c->name,
-				       (c->flags & ON_ANY) == ON_ANY ? "ext4,xfs" :
+				       (c->flags & ON_BOTH) == ON_BOTH ? "ext4,xfs" :
 				       c->flags & ON_XFS ? "xfs" : "ext4",
 				       c->flags & DEMO ? "demo" : "    ", c->desc);
 }
