@@ -203,7 +203,7 @@ static void nothing_is_asked_before_the_fence(struct kunit *test)
 
 static void who_never_lets_go_holds_the_fence(struct kunit *test)
 {
-	struct daxlease *lease = four_granules(test);
+	struct daxlease *lease = rig_lease(test, test->priv, 0, GRANULE - 1, LONG_GRACE);
 	struct dma_buf *buf = export(test, lease, 0, 0, true);
 	struct importer *good = import(test, buf, LETS_GO), *bad = import(test, buf, NEVER);
 	struct helper *waiter;
