@@ -127,13 +127,30 @@ static int forget(const struct dl_window *w, struct dl_range r)
 	return err == -EBUSY ? -ERESTART : err;
 }
 
+/*
+ * The page at @pgoff says shared although its blocks are the file's own by now, and so perhaps do
+ * those behind it in the granule: they are dropped together, since each drop costs a log force. No
+ * page that is in another lease says so.
+ */
+static struct dl_range shared_run(const struct dl_window *w, u64 pgoff)
+{
+	struct dl_range r = { pgoff, pgoff };
+	u64 end = min(w->range.last, pgoff | (DL_GRANULE_PAGES - 1));
+	u64 pfn;
+
+	while (r.last < end && resolve_at(w, r.last + 1, &pfn) == -EMLINK)
+		r.last++;
+	return r;
+}
+
 /**
  * dl_populate() - fault in a range: for writing allocate, convert and copy what is shared
  * @w: the window
  *
- * After a copy on write the blocks are the file's own, but their DAX entry keeps the shared marker
- * until it is dropped, entry by entry: other leases of the file are not disturbed. The same with an
- * entry that has outlived a move of its blocks: a new page is mapped then and cannot prove itself.
+ * After a copy on write the blocks are the file's own, but their DAX entries keep the shared marker
+ * until they are dropped, those and no others: other leases of the file are not disturbed. The same
+ * with an entry that has outlived a move of its blocks: a new page is mapped then and cannot prove
+ * itself.
  * Context: process context; no lock held.
  * Return: as dl_resolve().
  */
@@ -150,7 +167,8 @@ int dl_populate(const struct dl_window *w)
 			return -EINTR;
 		n = resolve_at(w, pgoff, &pfn);
 		if (((n == -EMLINK && w->write) || n == -ERESTART) && !again) {
-			err = forget(w, (struct dl_range){ pgoff, pgoff });
+			err = forget(w, n == -EMLINK ? shared_run(w, pgoff) :
+						       (struct dl_range){ pgoff, pgoff });
 			if (err)
 				return err;
 			again = true;

@@ -121,6 +121,24 @@ static void shared_extents(const struct test *t)
 	CHECK_RET(lease_acquire(ctx, fd, 0, 2 * MIB, READ, 0, &a), 0, "after a copy on write");
 }
 
+/* Copying what is shared around a lease leaves the lease alone, though it is in the same granule */
+static void unshare_around(const struct test *t)
+{
+	struct op clone = { .kind = OP_CLONE, .path = path_in(t->dir, "file"), .other = path_in(t->dir, "copy") };
+	int fd = file_create(clone.path, 4 * MIB, 1), copy = file_create_empty(clone.other);
+	struct daxlease_acquire inner;
+	int ctx = lease_open();
+
+	CHECK_RET(op_do(&clone), 0);
+	CHECK_RET(lease_acquire(ctx, fd, MIB, 16 * PAGE, WRITE, 0, &inner), 0);
+	CHECK_RET(lease_acquire(ctx, fd, 0, 4 * MIB, WRITE, 0, NULL), 0);
+	CHECK(!file_shared(fd, 0, 4 * MIB));
+	CHECK_EQ(lease_lost(ctx, inner.id), 0);
+	CHECK_EQ(lease_event(ctx, &(struct daxlease_event){ 0 }, 0), 0, "somebody lost something");
+	CHECK_PATTERN(fd, 0, 4 * MIB, 1);
+	CHECK_PATTERN(copy, 0, 4 * MIB, 1);
+}
+
 static void private_mapping(const struct test *t)
 {
 	int fd = file_create(path_in(t->dir, "file"), 4 * MIB, 1);
@@ -238,6 +256,9 @@ const struct testcase refuse_cases[] = {
 	{ "file-without-dax-refused",
 	  "a file on the same kind of filesystem without DAX is refused",
 	  nondax, ON_ANY | NEEDS_CORE | DEMO, 30 },
+	{ "unsharing-leaves-neighbours-alone",
+	  "a write lease that copies shared blocks takes nothing from a lease in the middle of them",
+	  unshare_around, ON_XFS | NEEDS_CORE, 30 },
 	{ "shared-extents-refused-to-read",
 	  "shared blocks are refused to a read lease and copied for a write lease",
 	  shared_extents, ON_XFS | NEEDS_CORE | DEMO, 30 },
