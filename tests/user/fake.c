@@ -114,7 +114,7 @@ void fake_queue_event(uint32_t bits, uint64_t break_id)
 		.hit_length = 8192,
 		.lost_length = DAXLEASE_GRANULE,
 		.time_ns = 1,
-		.deadline_ns = 2,
+		.deadline_ns = fake.deadline_ns ? fake.deadline_ns : 2,
 		.pid = 42,
 		.comm = "rm\n\"x",
 	};
@@ -243,6 +243,10 @@ int daxlease_sys_ioctl(int fd, unsigned long request, void *arg)
 		return -err;
 	if (fake.ioctl_err && (!fake.ioctl_err_cmd || fake.ioctl_err_cmd == _IOC_NR(request)))
 		return -fake.ioctl_err;
+	if (fake.clear_with == _IOC_NR(request)) {
+		fake.clear_with = 0;
+		fake_queue_event(DAXLEASE_EVENT_FENCED | DAXLEASE_EVENT_CLEARED, 3);
+	}
 	return answer(request, arg);
 }
 

@@ -37,6 +37,8 @@ struct fake {
 	unsigned int ioctl_err_cmd;
 	uint32_t lost;		/* bitmap of QUERY */
 	bool fence_on_ack;	/* an ACK queues an event: fenced, and revoked if all is lost */
+	uint32_t clear_with;	/* the first request of this kind queues an event: fenced and cleared */
+	uint64_t deadline_ns;	/* of the events that are queued; 0: 2 */
 
 	unsigned int reads;
 	size_t read_len;	/* of the last read */

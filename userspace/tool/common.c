@@ -11,6 +11,8 @@
 
 #include "tool.h"
 
+const char *program = "daxlease";
+
 /**
  * fail - say what failed and why
  * @what: the thing that did not work: a file, a lease, an operation
@@ -23,8 +25,8 @@ int fail(const char *what, const char *why, int err)
 {
 	const char *name = err ? strerrorname_np(-err) : NULL;
 
-	fprintf(stderr, "daxlease: %s: %s%s%s%s\n", what, why, name ? " (" : "", name ? name : "",
-		name ? ")" : "");
+	fprintf(stderr, "%s: %s: %s%s%s%s\n", program, what, why, name ? " (" : "",
+		name ? name : "", name ? ")" : "");
 	return EXIT_ERROR;
 }
 

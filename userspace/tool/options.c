@@ -19,6 +19,7 @@ static const char *const value_names[] = {
 	[OPTION_BYTES] = " BYTES",
 	[OPTION_TIME] = " TIME",
 	[OPTION_TEXT] = " FILE",
+	[OPTION_WORDS] = " TEXT",
 	[OPTION_CHOICE] = " ",
 };
 
@@ -31,11 +32,18 @@ static void print_option(const char *name, enum option_type type, const char *ch
 	printf("  %-35s %s\n", left, help);
 }
 
+static void print_title(FILE *out, const struct command *cmd)
+{
+	fprintf(out, "%s%s%s", program, cmd->name ? " " : "", cmd->name ? cmd->name : "");
+}
+
 static void print_help(const struct command *cmd, const struct option_spec *specs)
 {
 	bool bytes = false, time = false;
 
-	printf("usage: daxlease %s [OPTION...]%s%s\n%s\n\n", cmd->name, cmd->operand ? " " : "",
+	printf("usage: ");
+	print_title(stdout, cmd);
+	printf(" [OPTION...]%s%s\n%s\n\n", cmd->operand ? " " : "",
 	       cmd->operand ? cmd->operand : "", cmd->summary);
 	for (; specs->name; specs++) {
 		print_option(specs->name, specs->type, specs->choices, specs->help);
@@ -57,11 +65,14 @@ int usage(const struct command *cmd, const char *format, ...)
 {
 	va_list args;
 
-	fprintf(stderr, "daxlease %s: ", cmd->name);
+	print_title(stderr, cmd);
+	fputs(": ", stderr);
 	va_start(args, format);
 	vfprintf(stderr, format, args);
 	va_end(args);
-	fprintf(stderr, " (see daxlease %s --help)\n", cmd->name);
+	fputs(" (see ", stderr);
+	print_title(stderr, cmd);
+	fputs(" --help)\n", stderr);
 	return EXIT_USAGE;
 }
 
@@ -95,6 +106,7 @@ static int parse_value(const struct option_spec *spec, const char *text)
 	case OPTION_TIME:
 		return parse_time(text, spec->value);
 	case OPTION_TEXT:
+	case OPTION_WORDS:
 		*(const char **)spec->value = text;
 		return 0;
 	case OPTION_CHOICE:

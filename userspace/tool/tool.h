@@ -20,7 +20,7 @@ enum {
 
 /**
  * struct command - a row of the command table
- * @name: first argument of the tool
+ * @name: first argument of the tool; NULL for a program that is one command
  * @operand: what the command works on, "X..." if that is all the rest, or NULL if it takes nothing
  * @summary: a line of help
  * @run: does it; returns the exit code
@@ -46,7 +46,8 @@ enum option_type {
 	OPTION_NUMBER,	/* uint64_t */
 	OPTION_BYTES,	/* uint64_t */
 	OPTION_TIME,	/* uint64_t */
-	OPTION_TEXT,	/* const char * */
+	OPTION_TEXT,	/* const char *: a file */
+	OPTION_WORDS,	/* const char *: anything */
 	OPTION_CHOICE,	/* int: index in choices */
 };
 
@@ -70,6 +71,8 @@ struct option_spec {
 
 int parse_options(const struct command *cmd, const struct option_spec *specs, int argc,
 		  char **argv, const char **operand);
+
+extern const char *program;	/* how messages name it */
 
 int fail(const char *what, const char *why, int err);
 int fail_system(const char *what, int err);
