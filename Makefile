@@ -15,7 +15,7 @@ all: modules userspace
 
 help:
 	@echo "make demo       install what is needed, build, show the module at work in a virtual machine"
-	@echo "make demo-qemu  the same for an unmodified QEMU"
+	@echo "make demo-qemu  the same for an unmodified QEMU: ends with the timeline of a live snapshot"
 	@echo "make check      install what is needed, build, run every test; last line: the verdict"
 	@echo "make mutants    build wrong versions of the modules; each must make a test fail (half an hour)"
 	@echo "make            build modules and user space (make deps installs what that needs)"

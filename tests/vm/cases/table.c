@@ -6,7 +6,7 @@ extern const struct testcase selftest_cases[], stock_cases[], tools_cases[], abi
 	hold_cases[], type1_cases[], type1_groups_cases[], type1_fenced_cases[], type1_stock_cases[],
 	break_cases[], refuse_cases[], race_cases[], remap_cases[], removal_cases[], rearm_cases[],
 	unload_cases[], timeline_cases[], qemu_cases[],
-	qemu_break_cases[];
+	qemu_break_cases[], qemu_companion_cases[];
 extern const struct testcase paths_cases[], paths_moved_cases[], paths_calm_cases[];
 extern const struct testcase rdma_cases[], rdma_rights_cases[];
 
@@ -34,6 +34,7 @@ const struct testcase *const case_tables[] = {
 	rdma_rights_cases,
 	unload_cases,
 	timeline_cases,
+	qemu_companion_cases,	/* the last of a demonstration, too */
 	selftest_cases,
 	NULL
 };

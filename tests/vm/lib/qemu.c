@@ -37,8 +37,7 @@
 #define DMA_TO_MEMORY	2
 #define EDU_MEMORY	0x40000
 
-/* Takes a line: it stays in @text until the next. False at the end of the stream */
-static bool take_line(struct lines *l, char text[QEMU_REPLY])
+bool lines_take(struct lines *l, char text[QEMU_REPLY])
 {
 	char *end;
 	ssize_t n;
@@ -124,7 +123,7 @@ static void speak_qmp(struct qemu *q)
 {
 	char greeting[QEMU_REPLY];
 
-	CHECK(take_line(&q->qmp, greeting), "QEMU ended before it said hello");
+	CHECK(lines_take(&q->qmp, greeting), "QEMU ended before it said hello");
 	CHECK(strstr(greeting, "\"QMP\""), "%.200s", greeting);
 	qemu_qmp(q, "{\"execute\": \"qmp_capabilities\"}");
 }
@@ -147,7 +146,7 @@ bool qemu_start(struct qemu *q)
 	q->qtest.fd = out[0];
 	/* Answered when the machine is complete; or the pipe ends */
 	dprintf(q->to, "inb 0x%x\n", CONFIG_DATA);
-	if (!take_line(&q->qtest, answer))
+	if (!lines_take(&q->qtest, answer))
 		return false;
 	speak_qmp(q);
 	return true;
@@ -182,7 +181,7 @@ const char *qemu_test(struct qemu *q, const char *fmt, ...)
 	CHECK(vdprintf(q->to, fmt, ap) > 0, "QEMU has ended: %s", qemu_log(q));
 	va_end(ap);
 	CHECK_EQ(write(q->to, "\n", 1), 1);
-	CHECK(take_line(&q->qtest, text), "QEMU has ended: %s", qemu_log(q));
+	CHECK(lines_take(&q->qtest, text), "QEMU has ended: %s", qemu_log(q));
 	CHECK(!strncmp(text, "OK", 2), "qtest: %.200s", text);
 	return text + 2;
 }
@@ -196,7 +195,7 @@ const char *qemu_qmp(struct qemu *q, const char *fmt, ...)
 	CHECK(vdprintf(q->qmp.fd, fmt, ap) > 0, "QEMU has ended: %s", qemu_log(q));
 	va_end(ap);
 	for (;;) {
-		CHECK(take_line(&q->qmp, text), "QEMU has ended: %s", qemu_log(q));
+		CHECK(lines_take(&q->qmp, text), "QEMU has ended: %s", qemu_log(q));
 		if (strstr(text, "\"event\": "))
 			strcpy(q->event, text);
 		else
@@ -215,7 +214,7 @@ const char *qemu_event(struct qemu *q, const char *name)
 	strcpy(text, q->event);
 	q->event[0] = 0;
 	while (!strstr(text, quoted))
-		CHECK(take_line(&q->qmp, text), "QEMU ended without the event %s: %s", name, qemu_log(q));
+		CHECK(lines_take(&q->qmp, text), "QEMU ended without the event %s: %s", name, qemu_log(q));
 	return text;
 }
 

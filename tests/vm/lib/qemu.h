@@ -12,6 +12,7 @@
 #ifndef QEMU_H
 #define QEMU_H
 
+#include "guest_addresses.h"
 #include "vfio.h"
 
 #include <stdbool.h>
@@ -21,7 +22,6 @@
 
 #define QEMU_WORDS	96
 #define QEMU_STAGE	0x200000ULL	/* guest address of the page through which data go to the device's own memory */
-#define QEMU_SLOT	5		/* of the edu device on PCI bus 0 */
 #define QEMU_REPLY	65536
 
 /**
@@ -35,6 +35,9 @@ struct lines {
 	size_t have;
 	char buf[QEMU_REPLY];
 };
+
+/* Waits for a line and takes it. False at the end of the stream */
+bool lines_take(struct lines *l, char text[QEMU_REPLY]);
 
 /**
  * struct qemu - one QEMU
