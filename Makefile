@@ -10,12 +10,13 @@ REL = $(shell $(MAKE) -s --no-print-directory -C $(KDIR) kernelrelease)
 OUT = $(CURDIR)/build/$(REL)
 NPROC := $(shell nproc)
 
-.PHONY: all deps modules userspace tests demo demo-qemu check mutants check-now demo-now demo-qemu-now install packages clean help
+.PHONY: all deps modules userspace tests demo demo-qemu demo-rdma check mutants check-now demo-now demo-qemu-now demo-rdma-now install packages clean help
 all: modules userspace
 
 help:
 	@echo "make demo       install what is needed, build, show the module at work in a virtual machine"
 	@echo "make demo-qemu  the same for an unmodified QEMU: ends with the timeline of a live snapshot"
+	@echo "make demo-rdma  the same for RDMA, with the programs of Debian's perftest"
 	@echo "make check      install what is needed, build, run every test; last line: the verdict"
 	@echo "make mutants    build wrong versions of the modules; each must make a test fail (half an hour)"
 	@echo "make            build modules and user space (make deps installs what that needs)"
@@ -65,11 +66,17 @@ demo-qemu: deps
 check: deps
 	@$(MAKE) --no-print-directory check-now
 
+demo-rdma: deps
+	@$(MAKE) --no-print-directory demo-rdma-now
+
 demo-now: all tests
 	@tests/vm/run --demo
 
 demo-qemu-now: all tests
 	@tests/vm/run --demo=qemu --fs xfs
+
+demo-rdma-now: all tests
+	@tests/vm/run --demo=rdma --fs xfs
 
 check-now: all tests
 	@tests/check

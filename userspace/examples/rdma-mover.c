@@ -4,7 +4,7 @@
  * window of a file at a time. When an operation on the file breaks the lease, it offers another
  * window, waits until the writer has left the old one, and gives way.
  *
- *	rdma-mover target DEVICE PORT FILE		FILE has two windows of 2 MiB at least
+ *	rdma-mover target DEVICE PORT FILE [GRACE]	FILE has two windows of 2 MiB at least; GRACE in ms
  *	rdma-mover writer DEVICE HOST PORT BLOCKS
  *
  * Build: cc -o rdma-mover rdma-mover.c $(pkg-config --cflags --libs libdaxlease-verbs)
@@ -40,6 +40,7 @@ struct target {
 	struct rlink link;
 	struct daxlease_ctx *ctx;
 	int fd;
+	uint64_t grace_ns;
 	uint64_t windows;
 	struct window now;
 	struct window old;
@@ -58,6 +59,7 @@ static int window_open(struct target *t, uint64_t n, struct window *w)
 {
 	struct daxlease_acquire args = {
 		.flags = DAXLEASE_WRITE, .fd = t->fd, .offset = n * WINDOW, .length = WINDOW,
+		.grace_ns = t->grace_ns,
 	};
 	struct daxlease_mr_attr attr = {
 		.offset = n * WINDOW, .length = WINDOW, .iova = n * WINDOW,
@@ -214,6 +216,7 @@ static int target(char **argv)
 	static struct target t = { .fd = -1 };
 	int ret;
 
+	t.grace_ns = argv[5] ? strtoull(argv[5], NULL, 0) * 1000000 : 0;
 	ret = target_open(&t, argv);
 	if (!ret)
 		ret = serve(&t);
@@ -293,14 +296,14 @@ static int writer(char **argv)
 
 	ret = link_open(&w.link, argv[2]);
 	if (ret)
-		return fail(argv[2], ret) != 0;
+		return -fail(argv[2], ret);
 	w.block = malloc(BLOCK);
 	w.mr = w.block ? ibv_reg_mr(w.link.pd, w.block, BLOCK, IBV_ACCESS_LOCAL_WRITE) : NULL;
 	if (!w.mr)
-		return fail("memory", -errno) != 0;
+		return -fail("memory", -errno);
 	sock = link_dial(argv[3], argv[4]);
 	if (sock < 0)
-		return fail(argv[3], sock) != 0;
+		return -fail(argv[3], sock);
 	ret = link_up(&w.link, sock);
 	if (!ret)
 		ret = write_all(&w, strtoull(argv[5], NULL, 0));
@@ -314,11 +317,11 @@ static int writer(char **argv)
 
 int main(int argc, char **argv)
 {
-	if (argc == 5 && !strcmp(argv[1], "target"))
+	if ((argc == 5 || argc == 6) && !strcmp(argv[1], "target"))
 		return target(argv);
 	if (argc == 6 && !strcmp(argv[1], "writer"))
 		return writer(argv);
-	fputs("usage: rdma-mover target DEVICE PORT FILE\n"
+	fputs("usage: rdma-mover target DEVICE PORT FILE [GRACE]\n"
 	      "       rdma-mover writer DEVICE HOST PORT BLOCKS\n", stderr);
 	return 2;
 }

@@ -7,7 +7,7 @@
  * that was killed and started again goes on, too.
  *
  *	rdma-pmem-log format FILE RECORDS
- *	rdma-pmem-log target DEVICE PORT FILE
+ *	rdma-pmem-log target DEVICE PORT FILE GRACE		GRACE in ms; 0: the module's default
  *	rdma-pmem-log writer DEVICE HOST PORT FILE RECORDS	prints "acked N"
  *	rdma-pmem-log compact FILE RECORD			drops what is older, in whole granules
  *	rdma-pmem-log check FILE				prints first and last record
@@ -118,7 +118,7 @@ static int log_open(struct log *log, const char *path)
 	return log->header->magic == MAGIC ? 0 : -EINVAL;
 }
 
-static int log_lease(struct log *log)
+static int log_lease(struct log *log, uint64_t grace_ns)
 {
 	int ret = daxlease_open(NULL, &log->ctx);
 
@@ -127,6 +127,7 @@ static int log_lease(struct log *log)
 	log->lease = (struct daxlease_acquire){
 		.flags = DAXLEASE_WRITE | DAXLEASE_SYNC | DAXLEASE_WAIT, .fd = log->fd,
 		.offset = GRANULE, .length = log->capacity * RECORD,
+		.grace_ns = grace_ns,
 	};
 	return daxlease_lease_acquire(log->ctx, &log->lease, sizeof(log->lease));
 }
@@ -143,6 +144,7 @@ static int log_flush(struct log *log, uint64_t first, uint64_t end)
 struct target {
 	struct rlink link;
 	struct log log;
+	uint64_t grace_ns;
 	struct daxlease_mr *mr;
 	uint64_t end;
 	bool stopping;
@@ -169,25 +171,43 @@ static int offer(struct target *t)
 	return link_send(&t->link, &msg);
 }
 
-static int take_events(struct target *t)
+/* The region is to go: the writer has to leave it first. */
+static int stop_writer(struct target *t, const struct daxlease_event *event)
 {
 	const struct link_msg stop = { .type = MSG_STOP };
+
+	t->brk = *event;
+	if (t->stopping)
+		return 0;
+	t->stopping = true;
+	printf("%s breaks the lease\n", event->comm[0] ? event->comm : "somebody");
+	return link_send(&t->link, &stop);
+}
+
+static int take_event(struct target *t, const struct daxlease_event *event)
+{
+	bool hit = t->mr && daxlease_mr_hit(t->mr, event);
+
+	if (event->bits & DAXLEASE_EVENT_FENCED) {
+		t->lost |= hit;
+		return 0;
+	}
+	if (!(event->bits & DAXLEASE_EVENT_BREAK))
+		return 0;
+	if (hit)
+		return stop_writer(t, event);
+	/* What is behind us: nobody uses it. */
+	daxlease_lease_ack(t->log.ctx, event->id, event->generation, event->break_id);
+	return 0;
+}
+
+static int take_events(struct target *t)
+{
 	struct daxlease_event event;
 	int ret;
 
 	while ((ret = daxlease_next_event(t->log.ctx, &event, sizeof(event), 0)) > 0) {
-		if (event.bits & DAXLEASE_EVENT_FENCED) {
-			t->lost |= t->mr && daxlease_mr_hit(t->mr, &event);
-			continue;
-		}
-		if (!(event.bits & DAXLEASE_EVENT_BREAK))
-			continue;
-		t->brk = event;
-		if (t->stopping)
-			continue;
-		t->stopping = true;
-		printf("%s breaks the lease\n", event.comm[0] ? event.comm : "somebody");
-		ret = link_send(&t->link, &stop);
+		ret = take_event(t, &event);
 		if (ret)
 			return ret;
 	}
@@ -249,26 +269,57 @@ static int serve(struct target *t)
 	return ret;
 }
 
-/* Without a writer nobody is to be asked: gives way, and brings back what was lost. */
-static int settle(struct target *t)
+/* A lease that has lost nothing; over the holes, too, which are of records that nobody reads. */
+static int lease_anew(struct target *t)
 {
-	struct daxlease_query query;
 	int ret;
 
 	daxlease_mr_dereg(t->mr);
 	t->mr = NULL;
 	t->stopping = false;
 	t->lost = false;
-	ret = daxlease_lease_release(t->log.ctx, t->log.lease.id);
-	if (ret)
-		return ret;
-	/* Anew, also over the holes: they are behind the end of the log, or in front of its first. */
-	daxlease_close(t->log.ctx);
+	daxlease_close(t->log.ctx);	/* releases the old one */
 	t->log.ctx = NULL;
-	ret = log_lease(&t->log);
-	if (ret)
-		return fail("leasing", ret);
-	return daxlease_lease_query(t->log.ctx, t->log.lease.id, &query, sizeof(query), NULL, 0);
+	ret = log_lease(&t->log, t->grace_ns);
+	return ret ? fail("leasing", ret) : 0;
+}
+
+/* Without a writer nobody has to be asked before giving way. */
+static int give_way_alone(struct target *t)
+{
+	struct daxlease_event event;
+	int ret;
+
+	while ((ret = daxlease_next_event(t->log.ctx, &event, sizeof(event), 0)) > 0) {
+		if (event.bits & DAXLEASE_EVENT_BREAK)
+			daxlease_lease_ack(t->log.ctx, event.id, event.generation, event.break_id);
+		if (event.bits & DAXLEASE_EVENT_CLEARED)
+			return lease_anew(t);
+	}
+	return ret == -EINTR ? 0 : ret;
+}
+
+/* The socket of the next writer, or -errno. */
+static int wait_for_writer(struct target *t, int sock)
+{
+	int ret = 0, peer;
+
+	while (!ret) {
+		struct pollfd fds[] = {
+			{ .fd = sock, .events = POLLIN },
+			{ .fd = daxlease_fd(t->log.ctx), .events = POLLIN },
+		};
+
+		if (poll(fds, 2, -1) < 0 && errno != EINTR)
+			return -errno;
+		if (fds[1].revents)
+			ret = give_way_alone(t);
+		if (!ret && fds[0].revents) {
+			peer = accept(sock, NULL, NULL);
+			return peer < 0 ? -errno : peer;
+		}
+	}
+	return ret;
 }
 
 static int target(char **argv)
@@ -276,11 +327,12 @@ static int target(char **argv)
 	static struct target t;
 	int ret, sock, peer;
 
+	t.grace_ns = strtoull(argv[5], NULL, 0) * 1000000;
 	ret = link_open(&t.link, argv[2]);
 	if (!ret)
 		ret = log_open(&t.log, argv[4]);
 	if (!ret)
-		ret = log_lease(&t.log);
+		ret = log_lease(&t.log, t.grace_ns);
 	if (ret)
 		return fail(argv[4], ret);
 	sock = link_listen(argv[3]);
@@ -295,16 +347,16 @@ static int target(char **argv)
 		printf("listening, records %llu to %llu\n",
 		       (unsigned long long)t.log.header->first, (unsigned long long)t.end);
 		fflush(stdout);
-		peer = accept(sock, NULL, NULL);
+		peer = wait_for_writer(&t, sock);
 		if (peer < 0)
-			return fail("accept", -errno);
+			return fail("waiting for a writer", peer);
 		ret = link_up(&t.link, peer);
 		if (!ret)
 			ret = serve(&t);
 		printf("connection ended: %s\n", t.link.status ? ibv_wc_status_str(t.link.status) :
 		       strerror(-ret));
 		link_down(&t.link);
-		ret = settle(&t);
+		ret = lease_anew(&t);
 		if (ret)
 			return ret;
 	}
@@ -444,7 +496,7 @@ static int writer(char **argv)
 	if (!ret)
 		ret = log_open(&w.log, argv[5]);
 	if (!ret)
-		ret = log_lease(&w.log);
+		ret = log_lease(&w.log, 0);
 	if (ret)
 		return fail(argv[5], ret);
 	attr = (struct daxlease_mr_attr){
@@ -514,7 +566,7 @@ int main(int argc, char **argv)
 		int argc;
 		int (*run)(char **argv);
 	} roles[] = {
-		{ "format", 4, format }, { "target", 5, target }, { "writer", 7, writer },
+		{ "format", 4, format }, { "target", 6, target }, { "writer", 7, writer },
 		{ "compact", 4, compact }, { "check", 3, check },
 	};
 
@@ -522,7 +574,7 @@ int main(int argc, char **argv)
 		if (argc == roles[i].argc && !strcmp(argv[1], roles[i].name))
 			return roles[i].run(argv) != 0;
 	fputs("usage: rdma-pmem-log format FILE RECORDS\n"
-	      "       rdma-pmem-log target DEVICE PORT FILE\n"
+	      "       rdma-pmem-log target DEVICE PORT FILE GRACE\n"
 	      "       rdma-pmem-log writer DEVICE HOST PORT FILE RECORDS\n"
 	      "       rdma-pmem-log compact FILE RECORD\n"
 	      "       rdma-pmem-log check FILE\n", stderr);

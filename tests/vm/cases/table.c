@@ -9,6 +9,7 @@ extern const struct testcase selftest_cases[], stock_cases[], tools_cases[], abi
 	qemu_break_cases[], qemu_companion_cases[];
 extern const struct testcase paths_cases[], paths_moved_cases[], paths_calm_cases[];
 extern const struct testcase rdma_cases[], rdma_rights_cases[];
+extern const struct testcase rdma_user_cases[];
 
 const struct testcase *const case_tables[] = {
 	stock_cases,
@@ -32,6 +33,7 @@ const struct testcase *const case_tables[] = {
 	removal_cases,
 	rdma_cases,
 	rdma_rights_cases,
+	rdma_user_cases,
 	unload_cases,
 	timeline_cases,
 	qemu_companion_cases,	/* the last of a demonstration, too */

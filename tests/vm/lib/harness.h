@@ -25,6 +25,8 @@
 #define SELFTEST	(1U << 7)	/* for run --self-test: runs only if named */
 #define NEEDS_RXE	(1U << 8)	/* daxlease.ko and our rdma_rxe, with a device: lib/verbs.h */
 #define DEMO_QEMU	(1U << 12)	/* part of the demonstration "qemu" */
+#define DEMO_RDMA	(1U << 13)	/* part of the demonstration "rdma" */
+#define STOCK_ONLY	(1U << 14)	/* of user space: the debug kernel would find nothing more */
 
 /**
  * struct test - what a running case is told

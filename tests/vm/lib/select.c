@@ -12,6 +12,7 @@ static const struct {
 } demo_groups[] = {
 	{ "leases", DEMO },
 	{ "qemu", DEMO_QEMU },
+	{ "rdma", DEMO_RDMA },
 };
 
 unsigned int select_demo(const char *group)
@@ -39,7 +40,7 @@ static bool wanted(const struct selection *s, const struct testcase *c, unsigned
 		return false;
 	if ((c->flags & ON_ONE) && s->debug && !*s->names && nth % 2 != xfs)
 		return false;
-	if ((c->flags & DEBUG_ONLY) && !s->debug)
+	if (c->flags & (s->debug ? STOCK_ONLY : DEBUG_ONLY))
 		return false;
 	if (s->demo && !(c->flags & s->demo))
 		return false;
