@@ -387,3 +387,22 @@ void daxlease_put(struct daxlease *lease)
 	dl_lease_put(lease);
 }
 EXPORT_SYMBOL_GPL(daxlease_put);
+
+/**
+ * daxlease_new_owner() - an implicit lease belongs to the calling process from now on
+ * @lease: from daxlease_acquire_vma()
+ *
+ * After a mapping was handed on, to a child or across exec. Who watches this process hears of the
+ * lease, who watched the former one does not. The device reaches the same blocks as before.
+ * Context: process context with an mm, may sleep; no lock that a fence takes.
+ * Return: 0 or -ENOMEM: the lease is where it was.
+ */
+int daxlease_new_owner(struct daxlease *lease)
+{
+	int err = dl_watch_move(lease, current->mm);
+
+	if (!err)
+		dl_lease_new_holder(lease, owner_or_capable(lease->file), dl_grace_max());
+	return err;
+}
+EXPORT_SYMBOL_GPL(daxlease_new_owner);

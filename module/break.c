@@ -7,7 +7,6 @@
 #include "attach.h"
 #include "break.h"
 #include "budget.h"
-#include "compat.h"
 #include "history.h"
 #include "trace.h"
 
@@ -39,28 +38,6 @@ static void set_breaker(struct dl_break *brk, enum daxlease_reason reason)
 	brk->breaker = get_task_pid(current, PIDTYPE_TGID);
 	get_task_comm(brk->comm, current->group_leader);
 	brk->reason = reason;
-}
-
-/**
- * dl_lease_live_in() - does a device still reach any granule that a range touches?
- * @lease: a lease; nothing is live before it is ACTIVE and after it is RELEASED
- * @r: pages of the file
- *
- * Context: dl_gate.lock held.
- * Return: true if a granule under @r is not lost.
- */
-bool dl_lease_live_in(const struct daxlease *lease, struct dl_range r)
-{
-	struct dl_range hit = dl_range_clip(lease->range, r);
-	u64 first, last;
-
-	lockdep_assert_held(&lease->gate->lock);
-	if (dl_range_empty(hit) || lease->state == DAXLEASE_ACQUIRING ||
-	    lease->state == DAXLEASE_RELEASED)
-		return false;
-	first = dl_granule_of(lease->range, hit.first);
-	last = dl_granule_of(lease->range, hit.last);
-	return find_next_zero_bit(lease->lost, last + 1, first) <= last;
 }
 
 /* Leases that are broken at once are waited for at once: the budget pays for the longest only. */
@@ -182,54 +159,44 @@ bool dl_break_start(struct daxlease *lease, const struct dl_breaker *by)
 }
 
 /**
- * dl_break_unbusy() - let a filesystem go that sleeps on a page of this lease
- * @lease: a published lease
- *
- * Context: dl_gate.lock held. The filesystem comes back and checks the gate again.
- */
-void dl_break_unbusy(struct daxlease *lease)
-{
-	struct page *page = lease->brk.busy;
-
-	lockdep_assert_held(&lease->gate->lock);
-	lease->brk.busy = NULL;
-	if (page)
-		dl_busy_put(page);
-}
-
-/**
- * dl_break_busy() - a page for the filesystem to sleep on until the fence
+ * dl_break_page() - a page of a lease for the filesystem to sleep on
  * @lease: a published lease with a break open
+ * @pgoff: filled: page of the file
  *
- * It is a page of the lease in a granule that is still live: the filesystem sees a busy page of
- * this very file, no page of ours that somebody else could reuse.
+ * It is a page of a granule that is still live: the filesystem sees a busy page of this very file,
+ * no page of ours that somebody else could reuse.
  * Context: dl_gate.lock held.
- * Return: the page, referenced until dl_break_unbusy(); NULL if everything doomed is lost already.
+ * Return: the page, no reference taken; NULL if everything doomed is lost already.
  */
-struct page *dl_break_busy(struct daxlease *lease)
+struct page *dl_break_page(struct daxlease *lease, u64 *pgoff)
 {
 	u64 nr = dl_granule_count(lease->range);
 	struct daxlease_run run;
-	struct dl_range pages;
 	bool found;
 	u64 g;
 
 	lockdep_assert_held(&lease->gate->lock);
-	if (lease->brk.busy)
-		return lease->brk.busy;
 	g = find_first_bit(lease->doomed, nr);
 	if (g >= nr)
 		return NULL;
-	pages = dl_granule_pages(lease->range, g, g);
+	*pgoff = dl_granule_pages(lease->range, g, g).first;
 	rcu_read_lock();
-	found = dl_extents_at(rcu_dereference(lease->extents), pages.first - lease->range.first,
-			      &run);
+	found = dl_extents_at(rcu_dereference(lease->extents), *pgoff - lease->range.first, &run);
 	rcu_read_unlock();
-	if (WARN_ON_ONCE(!found))
-		return NULL;
-	lease->brk.busy = pfn_to_page(run.pfn);
-	dl_busy_get(lease->brk.busy);
-	return lease->brk.busy;
+	return WARN_ON_ONCE(!found) ? NULL : pfn_to_page(run.pfn);
+}
+
+static u64 first_noticed(const struct daxlease *lease, u64 fence)
+{
+	struct dl_slot *slot;
+	u64 when, first = fence;
+
+	list_for_each_entry(slot, &lease->slots, on_lease) {
+		when = dl_slot_noticed(slot, lease->brk.id);
+		if (when)
+			first = min(first, when);
+	}
+	return first;
 }
 
 static void remember(const struct daxlease *lease, u64 now)
@@ -239,6 +206,7 @@ static void remember(const struct daxlease *lease, u64 now)
 		.break_id = brk->id,
 		.lease = lease->id,
 		.started = brk->started,
+		.noticed = first_noticed(lease, brk->fence ?: now),
 		.fence = brk->fence ?: now,
 		.ended = now,
 		.deadline = brk->deadline,

@@ -32,11 +32,9 @@ bool dl_fence(struct daxlease *lease, u64 break_id);
 void dl_fence_undone(struct daxlease *lease, u64 g0, u64 g1);
 void dl_fence_insist(struct daxlease *lease);
 bool dl_lease_end(struct daxlease *lease);
-bool dl_lease_live_in(const struct daxlease *lease, struct dl_range r);
 void dl_lease_cleared(struct daxlease *lease, struct dl_range r);
 void dl_break_reconsider(struct daxlease *lease);
-struct page *dl_break_busy(struct daxlease *lease);
-void dl_break_unbusy(struct daxlease *lease);
+struct page *dl_break_page(struct daxlease *lease, u64 *pgoff);
 
 int dl_break_init(void);
 void dl_break_exit(void);

@@ -94,7 +94,7 @@ struct daxlease *dl_ctx_lookup(struct dl_ctx *ctx, u64 id)
 	if (lease)
 		return lease;
 	lease = dl_lease_find(id);
-	if (!lease || (lease->implicit && dl_watch_covers(ctx->queue, lease->mm)))
+	if (!lease || (lease->implicit && dl_watch_covers(ctx->queue, lease)))
 		return lease;
 	dl_lease_put(lease);
 	return NULL;

@@ -34,12 +34,14 @@ static void put_comm(struct seq_file *m, const char *comm)
 static void show_lease(struct seq_file *m, struct daxlease *lease)
 {
 	struct dl_gate *gate = lease->gate;
-	char breaker_comm[TASK_COMM_LEN] = "";
+	char comm[TASK_COMM_LEN], breaker_comm[TASK_COMM_LEN] = "";
 	u64 generation, lost, grace, break_id, deadline;
 	enum daxlease_state state;
-	pid_t breaker;
+	pid_t holder, breaker;
 
 	spin_lock(&gate->lock);
+	memcpy(comm, lease->comm, sizeof(comm));
+	holder = pid_nr_ns(lease->holder, task_active_pid_ns(current));
 	break_id = lease->brk.id;
 	deadline = lease->brk.deadline;
 	if (break_id)
@@ -56,9 +58,8 @@ static void show_lease(struct seq_file *m, struct daxlease *lease)
 		   generation, MAJOR(gate->inode->i_sb->s_dev), MINOR(gate->inode->i_sb->s_dev),
 		   gate->inode->i_ino, lease->range.first << PAGE_SHIFT,
 		   dl_range_pages(lease->range) << PAGE_SHIFT, lease->write ? "rw" : "r",
-		   dl_granule_count(lease->range), lost, grace,
-		   pid_nr_ns(lease->holder, task_active_pid_ns(current)));
-	put_comm(m, lease->comm);
+		   dl_granule_count(lease->range), lost, grace, holder);
+	put_comm(m, comm);
 	seq_printf(m, "\t%u\t%llu\t%llu\t%d", from_kuid_munged(current_user_ns(), lease->uid),
 		   break_id, deadline, breaker);
 	put_comm(m, breaker_comm);
@@ -80,23 +81,32 @@ static int leases_show(struct seq_file *m, void *unused)
 }
 DEFINE_SHOW_ATTRIBUTE(leases);
 
-/* Latest first. waited_us is what the operation waited, of which fence_us for the fence itself. */
+static u64 us(u64 from, u64 to)
+{
+	return (max(from, to) - from) / NSEC_PER_USEC;
+}
+
+/*
+ * Latest first. waited_us is notice_us, until a holder read of the break, or never did; then
+ * grace_us, until it gave way or the deadline came; then fence_us. allowed_us: the longest that
+ * notice and grace together could have lasted.
+ */
 static int breaks_show(struct seq_file *m, void *unused)
 {
 	struct dl_ended e;
 	unsigned int i;
 
-	seq_puts(m, "# daxlease-breaks 1\n# break_id\tlease\tdev\tino\treason\tflags\tholder_pid");
-	seq_puts(m, "\tbreaker_pid\tstarted_ns\tgrace_us\twaited_us\tfence_us\tlost");
-	seq_puts(m, "\tholder_comm\tbreaker_comm\n");
+	seq_puts(m, "# daxlease-breaks 2\n# break_id\tlease\tdev\tino\treason\tflags\tholder_pid");
+	seq_puts(m, "\tbreaker_pid\tstarted_ns\tallowed_us\twaited_us\tnotice_us\tgrace_us");
+	seq_puts(m, "\tfence_us\tlost\tholder_comm\tbreaker_comm\n");
 	for (i = 0; dl_history_get(i, &e); i++) {
 		seq_printf(m, "%llu\t%llu\t%u:%u\t%lu\t%u\t%u\t%d\t%d", e.break_id, e.lease,
 			   MAJOR(e.dev), MINOR(e.dev), e.ino, e.reason, e.flags, e.holder,
 			   e.breaker);
-		seq_printf(m, "\t%llu\t%llu\t%llu\t%llu\t%llu", e.started,
-			   (max(e.deadline, e.started) - e.started) / NSEC_PER_USEC,
-			   (e.ended - e.started) / NSEC_PER_USEC,
-			   (e.ended - e.fence) / NSEC_PER_USEC, e.granules_lost);
+		seq_printf(m, "\t%llu\t%llu\t%llu\t%llu\t%llu\t%llu\t%llu", e.started,
+			   us(e.started, e.deadline), us(e.started, e.ended),
+			   us(e.started, e.noticed), us(e.noticed, e.fence), us(e.fence, e.ended),
+			   e.granules_lost);
 		put_comm(m, e.holder_comm);
 		put_comm(m, e.breaker_comm);
 		seq_putc(m, '\n');

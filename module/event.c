@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 #include <linux/build_bug.h>
+#include <linux/ktime.h>
 #include <linux/pid.h>
 #include <linux/pid_namespace.h>
 #include <linux/poll.h>
@@ -114,9 +115,32 @@ void dl_queue_consume(struct dl_queue *queue, u64 id, u64 posts)
 
 	spin_lock(&queue->lock);
 	slot = list_first_entry_or_null(&queue->pending, struct dl_slot, pending);
+	if (slot && slot->id == id && slot->ev.bits & DAXLEASE_EVENT_BREAK &&
+	    slot->noticed_break != slot->ev.break_id) {
+		slot->noticed_break = slot->ev.break_id;
+		slot->noticed = ktime_get_ns();
+	}
 	if (slot && slot->id == id && slot->posts == posts)
 		forget(slot);
 	spin_unlock(&queue->lock);
+}
+
+/**
+ * dl_slot_noticed() - when did a reader hear of a break?
+ * @slot: the slot
+ * @break_id: the break
+ *
+ * Context: dl_gate.lock may be held.
+ * Return: ns, CLOCK_MONOTONIC; 0: not yet.
+ */
+u64 dl_slot_noticed(struct dl_slot *slot, u64 break_id)
+{
+	u64 when;
+
+	spin_lock(&slot->queue->lock);
+	when = slot->noticed_break == break_id ? slot->noticed : 0;
+	spin_unlock(&slot->queue->lock);
+	return when;
 }
 
 /**

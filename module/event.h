@@ -54,6 +54,8 @@ struct dl_slot {
 	struct daxlease_event ev;	/* bits == 0: nothing pending; queue lock */
 	u64 posts;			/* counts additions to ev; queue lock */
 	struct pid *breaker;		/* referenced while ev.bits; queue lock */
+	u64 noticed_break;		/* last break that a reader has heard of; queue lock */
+	u64 noticed;			/* ns: when; queue lock */
 };
 
 struct dl_queue *dl_queue_alloc(void);
@@ -65,6 +67,7 @@ bool dl_queue_ready(struct dl_queue *queue);
 
 void dl_slot_init(struct dl_slot *slot, struct dl_queue *queue, u64 id, u64 cookie, u64 grace);
 void dl_slot_fini(struct dl_slot *slot);
+u64 dl_slot_noticed(struct dl_slot *slot, u64 break_id);
 void dl_slot_post(struct dl_slot *slot, const struct dl_note *note);
 
 /** dl_slot_live() - does somebody still listen? */

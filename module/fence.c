@@ -6,6 +6,7 @@
 
 #include "attach.h"
 #include "break.h"
+#include "waiter.h"
 
 #define FREEZE_POLL	(HZ / 10)	/* how soon a freeze ends a grace */
 #define RETRY		HZ		/* between attempts at a fence that was not confirmed */
@@ -102,6 +103,7 @@ static bool fence_pass(struct daxlease *lease)
 		bitmap_set(lease->lost, first, end - first);
 		bitmap_clear(lease->doomed, first, end - first);
 		lease->granules_lost += end - first;
+		dl_waiter_lost(lease, first, end - 1);
 	}
 	return ok;
 }
@@ -139,8 +141,6 @@ bool dl_fence(struct daxlease *lease, u64 break_id)
 	} else {
 		complain(lease);
 	}
-	dl_break_unbusy(lease);
-	wake_up_all(&gate->wait);
 out:
 	spin_unlock(&gate->lock);
 	dl_fence_unlock(lease, noio);
@@ -170,8 +170,6 @@ void dl_fence_undone(struct daxlease *lease, u64 g0, u64 g1)
 	} else if (lease->granules_lost == dl_granule_count(lease->range)) {
 		dl_lease_set_state(lease, DAXLEASE_REVOKED);
 	}
-	dl_break_unbusy(lease);
-	wake_up_all(&lease->gate->wait);
 	spin_unlock(&lease->gate->lock);
 }
 

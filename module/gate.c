@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 #define pr_fmt(fmt) "daxlease: " fmt
 
+#include <linux/math.h>
 #include <linux/ratelimit.h>
 #include <linux/sched/signal.h>
 
+#include "compat.h"
 #include "gate.h"
 #include "trace.h"
+#include "waiter.h"
 
 /**
  * dl_gate_break() - start a break of every lease that an operation meets
@@ -28,16 +31,6 @@ unsigned int dl_gate_break(struct dl_gate *gate, const struct dl_breaker *by)
 	return hit;
 }
 
-static struct daxlease *live_lease(struct dl_gate *gate, struct dl_range r)
-{
-	struct daxlease *lease;
-
-	dl_gate_for_each(lease, gate, r)
-		if (lease->state != DAXLEASE_ACQUIRING && dl_lease_live_in(lease, r))
-			return lease;
-	return NULL;
-}
-
 /**
  * dl_gate_clear() - can no device reach a range through a lease?
  * @gate: the gate
@@ -48,87 +41,105 @@ static struct daxlease *live_lease(struct dl_gate *gate, struct dl_range r)
  */
 bool dl_gate_clear(struct dl_gate *gate, struct dl_range r)
 {
-	bool clear;
+	struct daxlease *lease;
 
 	spin_lock(&gate->lock);
-	clear = !live_lease(gate, r);
+	dl_gate_for_each(lease, gate, r)
+		if (dl_lease_live_in(lease, r))
+			break;
 	spin_unlock(&gate->lock);
-	return clear;
+	return !lease;
 }
 
 /**
  * dl_gate_breaking() - is a break of this file open, so that somebody may be waiting for a holder?
  * @gate: the gate
  *
- * Context: takes dl_gate.lock.
- * Return: true if so.
+ * Return: true if so at this moment.
  */
 bool dl_gate_breaking(struct dl_gate *gate)
 {
-	struct daxlease *lease;
-	bool open = false;
-
-	spin_lock(&gate->lock);
-	dl_gate_for_each(lease, gate, DL_RANGE_ALL)
-		open |= lease->brk.id;
-	spin_unlock(&gate->lock);
-	return open;
+	return READ_ONCE(gate->open_breaks);
 }
 
 /**
  * dl_gate_wait() - wait until a range is clear
  * @gate: the gate; the breaks have been started, so deadline work bounds the wait
  * @r: pages of the file
+ * @reason: the operation, for the trace
  *
  * Killable, not interruptible: io_uring signals its tasks for ordinary completions, and
  * -ERESTARTSYS from its workers would reach the user.
  * Context: process context, no lock but freeze protection.
  * Return: 0 or -EINTR.
  */
-int dl_gate_wait(struct dl_gate *gate, struct dl_range r)
+int dl_gate_wait(struct dl_gate *gate, struct dl_range r, enum daxlease_reason reason)
 {
-	int err;
+	struct dl_waiter w;
+	int err = 0;
 
-	trace_daxlease_wait(gate->inode, r.first, r.last, true);
-	err = wait_event_killable(gate->wait, dl_gate_clear(gate, r));
-	trace_daxlease_wait(gate->inode, r.first, r.last, false);
-	return err ? -EINTR : 0;
+	spin_lock(&gate->lock);
+	while (!err && dl_waiter_begin(gate, &w, r)) {
+		spin_unlock(&gate->lock);
+		trace_daxlease_wait(gate->inode, reason, r.first, r.last, true, 0);
+		err = wait_for_completion_killable(&w.clear) ? -EINTR : 0;
+		trace_daxlease_wait(gate->inode, reason, r.first, r.last, false, err);
+		spin_lock(&gate->lock);
+		dl_waiter_end(&w);
+	}
+	spin_unlock(&gate->lock);
+	return err;
 }
 
 /* XFS asks again at once, without sleeping, when it locks two inodes: then it sleeps here. */
-static bool spins(struct dl_gate *gate, u64 break_id)
+static bool spins(struct dl_gate *gate)
 {
-	bool again = gate->spinner == current && gate->spinner_break == break_id;
+	bool again = gate->asker == current && gate->asked_live == gate->fs.live;
 
 	lockdep_assert_held(&gate->lock);
-	gate->spinner = current;
-	gate->spinner_break = break_id;
+	gate->asker = current;
+	gate->asked_live = gate->fs.live;
 	return again;
+}
+
+/* A page of any lease that is live in the range will do: it is let go when all of them are lost. */
+static struct page *choose_page(struct dl_gate *gate, struct dl_range r, u64 *pgoff)
+{
+	struct page *page = NULL;
+	struct daxlease *lease;
+
+	dl_gate_for_each(lease, gate, r) {
+		if (dl_lease_live_in(lease, r))
+			page = dl_break_page(lease, pgoff);
+		if (page)
+			break;
+	}
+	return page;
 }
 
 /**
  * dl_gate_busy_page() - a page that makes the filesystem wait, while a range is not clear
- * @gate: the gate
+ * @gate: the gate; dl_gate_unbusy() has been called
  * @r: pages of the file, broken before
  *
  * Context: i_rwsem and invalidate lock of the inode held exclusively; may sleep a tick.
- * Return: a page whose reference is dropped at the fence, or NULL when the range is clear.
+ * Return: a page whose reference is dropped when the range is clear, or NULL: it is.
  */
 struct page *dl_gate_busy_page(struct dl_gate *gate, struct dl_range r)
 {
+	struct dl_waiter *w = &gate->fs;
 	struct page *page = NULL;
-	struct daxlease *lease;
 	bool again = false;
 
 	spin_lock(&gate->lock);
-	dl_gate_for_each(lease, gate, r) {
-		if (lease->state == DAXLEASE_ACQUIRING || !dl_lease_live_in(lease, r))
-			continue;
-		page = dl_break_busy(lease);
-		if (page) {
-			again = spins(gate, lease->brk.id);
-			break;
-		}
+	if (!WARN_ON_ONCE(w->busy) && dl_waiter_begin(gate, w, r)) {
+		page = choose_page(gate, r, &w->busy_at);
+		w->busy = page;
+		if (page)
+			dl_busy_get(page);
+		else
+			dl_waiter_end(w);
+		again = page && spins(gate);
 	}
 	spin_unlock(&gate->lock);
 	if (again)
@@ -137,18 +148,16 @@ struct page *dl_gate_busy_page(struct dl_gate *gate, struct dl_range r)
 }
 
 /**
- * dl_gate_unbusy() - drop the pages that an earlier waiter of this inode has left behind
+ * dl_gate_unbusy() - drop the page that an earlier waiter of this inode has left behind
  * @gate: the gate
  *
  * Context: i_rwsem of the inode held exclusively: an earlier waiter is gone or is this task.
  */
 void dl_gate_unbusy(struct dl_gate *gate)
 {
-	struct daxlease *lease;
-
 	spin_lock(&gate->lock);
-	dl_gate_for_each(lease, gate, DL_RANGE_ALL)
-		dl_break_unbusy(lease);
+	if (gate->fs.busy)
+		dl_waiter_end(&gate->fs);
 	spin_unlock(&gate->lock);
 }
 
@@ -176,13 +185,33 @@ static struct dl_range unexplained(const struct daxlease *lease, struct dl_range
 	return out;
 }
 
-static struct daxlease *emergency_start(struct dl_gate *gate, struct dl_range r,
-					const struct dl_range *explained)
+/*
+ * The page that a filesystem sleeps on may be of a granule that is lost already; before its DAX
+ * entry goes, which is no larger than a granule, the reference must. Who slept on it asks again.
+ */
+static void let_go(struct dl_gate *gate, struct dl_range r)
+{
+	struct dl_waiter *w = &gate->fs;
+	struct dl_range entry = { .first = round_down(w->busy_at, DL_GRANULE_PAGES) };
+
+	lockdep_assert_held(&gate->lock);
+	entry.last = entry.first + DL_GRANULE_PAGES - 1;
+	if (w->busy && dl_range_overlaps(r, entry))
+		dl_waiter_end(w);
+}
+
+/* The next lease after @prev, whose reference is given up; from the start if @prev is gone. */
+static struct daxlease *emergency_next(struct dl_gate *gate, struct daxlease *prev,
+				       struct dl_range r, const struct dl_range *explained)
 {
 	struct daxlease *lease;
 
 	spin_lock(&gate->lock);
-	dl_gate_for_each(lease, gate, r) {
+	if (prev && prev->state != DAXLEASE_RELEASED)
+		lease = dl_gate_next(prev, r);
+	else
+		lease = dl_gate_first(gate, r);
+	for (; lease; lease = dl_gate_next(lease, r)) {
 		struct dl_breaker by = {
 			.range = unexplained(lease, r, explained),
 			.reason = DAXLEASE_REASON_INVALIDATE,
@@ -194,7 +223,11 @@ static struct daxlease *emergency_start(struct dl_gate *gate, struct dl_range r,
 		dl_lease_get(lease);
 		break;
 	}
+	if (!lease)
+		let_go(gate, r);
 	spin_unlock(&gate->lock);
+	if (prev)
+		dl_lease_put(prev);
 	return lease;
 }
 
@@ -211,16 +244,42 @@ static struct daxlease *emergency_start(struct dl_gate *gate, struct dl_range r,
 unsigned int dl_gate_emergency(struct dl_gate *gate, struct dl_range r,
 			       const struct dl_range *explained)
 {
-	struct daxlease *lease;
+	struct daxlease *lease = NULL;
 	unsigned int hit = 0;
 
-	while ((lease = emergency_start(gate, r, explained))) {
+	while ((lease = emergency_next(gate, lease, r, explained))) {
 		pr_warn_ratelimited("lease %llu: fenced unasked: %s changes inode %lu on %s\n",
 				    lease->id, current->comm, gate->inode->i_ino,
 				    gate->inode->i_sb->s_id);
 		dl_fence_insist(lease);
-		dl_lease_put(lease);
 		hit++;
 	}
 	return hit;
+}
+
+/**
+ * dl_gate_revoke() - take leases away at once, whole and without grace
+ * @dev: those on a device; NULL: all of the machine
+ * @reason: why
+ *
+ * A lease that is still ACQUIRING is marked dead.
+ * Context: process context; sleeps uninterruptibly until the fences are confirmed.
+ */
+void dl_gate_revoke(const struct device *dev, enum daxlease_reason reason)
+{
+	struct dl_breaker by = {
+		.range = DL_RANGE_ALL,
+		.reason = reason,
+		.flags = DAXLEASE_EVENT_NO_GRACE,
+	};
+	struct daxlease *lease = NULL;
+
+	while ((lease = dl_lease_next(lease))) {
+		if (dev && lease->dev != dev)
+			continue;
+		spin_lock(&lease->gate->lock);
+		dl_break_start(lease, &by);
+		spin_unlock(&lease->gate->lock);
+		dl_fence_insist(lease);
+	}
 }

@@ -17,6 +17,7 @@ struct dl_ended {
 	u64 break_id;
 	u64 lease;
 	u64 started;			/* event readable */
+	u64 noticed;			/* first read by a holder; if none did: fence */
 	u64 fence;			/* fence begun: the holder gave way, or the deadline came */
 	u64 ended;			/* fence confirmed */
 	u64 deadline;

@@ -96,7 +96,7 @@ static int party_wait(struct party *p)
 {
 	if (!p->op || dl_gate_clear(p->op->gate, p->range))
 		return 0;
-	return dl_gate_wait(p->op->gate, p->range);
+	return dl_gate_wait(p->op->gate, p->range, p->reason);
 }
 
 static void party_end(struct party *p, int ret)
@@ -335,37 +335,34 @@ static loff_t polite_remap(remap_fn orig, struct file *in, loff_t pos_in, struct
 	return ret;
 }
 
-static loff_t hook_clone(struct file *in, loff_t pos_in, struct file *out, loff_t pos_out,
-			 loff_t len, unsigned int flags)
+static loff_t hook_remap(remap_fn orig, struct file *in, loff_t pos_in, struct file *out,
+			 loff_t pos_out, loff_t len, unsigned int flags)
 {
+	bool nothing = !len && (flags & REMAP_FILE_DEDUP);
 	loff_t ret;
 
 	dl_hook_enter();
 	if (file_inode(in) == &dl_test_inode)
 		ret = atomic_inc_return(&dl_test_hits);
-	else if (remap_may(in, pos_in, out, pos_out, len, flags))
-		ret = polite_remap(orig_clone, in, pos_in, out, pos_out, len, flags);
+	else if (!nothing && remap_may(in, pos_in, out, pos_out, len, flags))
+		ret = polite_remap(orig, in, pos_in, out, pos_out, len, flags);
 	else
-		ret = orig_clone(in, pos_in, out, pos_out, len, flags);
+		ret = orig(in, pos_in, out, pos_out, len, flags);
 	dl_hook_leave();
 	return ret;
 }
 
-/* The original decides who may dedupe into a file; a length of 0 does nothing. */
+static loff_t hook_clone(struct file *in, loff_t pos_in, struct file *out, loff_t pos_out,
+			 loff_t len, unsigned int flags)
+{
+	return hook_remap(orig_clone, in, pos_in, out, pos_out, len, flags);
+}
+
+/* The original decides who may dedupe into a file. The flag is its own, and it may be told. */
 static loff_t hook_dedupe(struct file *src, loff_t src_pos, struct file *dst, loff_t dst_pos,
 			  loff_t len, unsigned int flags)
 {
-	loff_t ret;
-
-	dl_hook_enter();
-	if (file_inode(src) == &dl_test_inode)
-		ret = atomic_inc_return(&dl_test_hits);
-	else if (len && remap_may(src, src_pos, dst, dst_pos, len, flags | REMAP_FILE_DEDUP))
-		ret = polite_remap(orig_dedupe, src, src_pos, dst, dst_pos, len, flags);
-	else
-		ret = orig_dedupe(src, src_pos, dst, dst_pos, len, flags);
-	dl_hook_leave();
-	return ret;
+	return hook_remap(orig_dedupe, src, src_pos, dst, dst_pos, len, flags | REMAP_FILE_DEDUP);
 }
 
 /* Within a filesystem a copy need not share: with COPY_FILE_SPLICE it moves bytes. */

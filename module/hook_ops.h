@@ -32,6 +32,7 @@ extern struct file dl_test_file;
 extern struct dentry dl_test_dentry;
 extern atomic_t dl_test_hits;
 
+void dl_hook_ops_init(void);
 void dl_hook_enter(void);
 void dl_hook_leave(void);
 bool dl_hook_busy(void);

@@ -7,12 +7,13 @@
 #include <linux/seq_file.h>
 #include <linux/workqueue.h>
 
+#include "gate.h"
 #include "hook_ops.h"
 #include "hooks.h"
 #include "quota.h"
 #include "removal.h"
 
-#define LINGER	HZ	/* stay armed so long after the last lease */
+#define PERIOD	HZ	/* how often the hooks are tested, and stay armed after the last lease */
 
 static DEFINE_MUTEX(hooks_lock);	/* all below; outside every other lock of the module */
 static unsigned int users;		/* acquisitions under way */
@@ -21,8 +22,8 @@ static struct module *ext4_owner;	/* held while its hook is armed */
 static bool stuck;			/* a redirect could not be removed */
 static bool early = true;		/* see dl_hooks_early(); read without the lock */
 
-static void disarm_work(struct work_struct *work);
-static DECLARE_DELAYED_WORK(disarm_later, disarm_work);	/* pending or running while armed */
+static void watch_work(struct work_struct *work);
+static DECLARE_DELAYED_WORK(watch, watch_work);	/* pending or running while armed */
 
 /* In the order of arming: the last resort first, so that no wait begins that nothing backs. */
 static const struct {
@@ -103,8 +104,14 @@ static int arm(void)
 			}
 		}
 	}
-	schedule_delayed_work(&disarm_later, LINGER);
+	schedule_delayed_work(&watch, PERIOD);
 	return 0;
+}
+
+static bool sound(void)
+{
+	lockdep_assert_held(&hooks_lock);
+	return !stuck && dl_gate_selftest() && dl_early_selftest();
 }
 
 /**
@@ -127,8 +134,11 @@ int dl_hooks_get(const struct super_block *sb, struct device *dev)
 		err = dl_removal_watch(dev);
 	if (!err && !dl_ext4_hook.armed && !strcmp(sb->s_type->name, "ext4"))
 		err = arm_ext4(sb->s_type->owner);
-	if (!err && (stuck || !dl_gate_selftest() || !dl_early_selftest()))
+	if (!err && !sound()) {
 		err = -ENODEV;
+		if (armed)	/* what does not work for a new lease does not for the others */
+			mod_delayed_work(system_wq, &watch, 0);
+	}
 	if (!err)
 		users++;
 	else
@@ -152,16 +162,25 @@ void dl_hooks_put(void)
 /*
  * Leases end in contexts that must not wait for hooks_lock: look now and then if any is left. An
  * operation that was caught may last, so wait for it here and not in the drain, which holds the
- * lock.
+ * lock. While there are leases, see that the hooks still work: without them a lease is a promise
+ * that nobody keeps, so then there are none any more.
  */
-static void disarm_work(struct work_struct *work)
+static void watch_work(struct work_struct *work)
 {
+	bool lost = false;
+
 	mutex_lock(&hooks_lock);
-	if (users || dl_quota_total() || dl_hook_busy())
-		schedule_delayed_work(&disarm_later, LINGER);
-	else if (armed && !stuck)
+	if (users || dl_quota_total() || dl_hook_busy()) {
+		lost = dl_quota_total() && !sound();
+		schedule_delayed_work(&watch, PERIOD);
+	} else if (armed && !stuck) {
 		disarm();
+	}
 	mutex_unlock(&hooks_lock);
+	if (!lost)
+		return;
+	pr_err_ratelimited("a hook does not work any more: all leases are revoked\n");
+	dl_gate_revoke(NULL, DAXLEASE_REASON_HOOK);
 }
 
 /**
@@ -200,6 +219,7 @@ void dl_hooks_stats(struct seq_file *m)
  */
 int dl_hooks_init(void)
 {
+	dl_hook_ops_init();
 	return dl_early_resolve();
 }
 
@@ -208,5 +228,5 @@ int dl_hooks_init(void)
  */
 void dl_hooks_exit(void)
 {
-	cancel_delayed_work_sync(&disarm_later);
+	cancel_delayed_work_sync(&watch);
 }

@@ -83,6 +83,7 @@ struct dl_gate *dl_gate_create(struct inode *inode)
 	init_waitqueue_head(&fresh->wait);
 	fresh->leases = RB_ROOT_CACHED;
 	INIT_LIST_HEAD(&fresh->ops);
+	INIT_LIST_HEAD(&fresh->waiters);
 
 	spin_lock(&table_lock);
 	hash_for_each_possible(gates, gate, hash, (unsigned long)inode)
@@ -101,7 +102,8 @@ static void gate_free(struct kref *ref)
 {
 	struct dl_gate *gate = container_of(ref, struct dl_gate, ref);
 
-	WARN_ON(!RB_EMPTY_ROOT(&gate->leases.rb_root) || !list_empty(&gate->ops));
+	WARN_ON(!RB_EMPTY_ROOT(&gate->leases.rb_root) || !list_empty(&gate->ops) ||
+		!list_empty(&gate->waiters));
 	spin_lock(&table_lock);
 	hash_del_rcu(&gate->hash);
 	spin_unlock(&table_lock);
@@ -186,7 +188,7 @@ static void lease_free(struct kref *ref)
 	struct dl_slot *slot, *next;
 	kuid_t uid = lease->uid;
 
-	WARN_ON(!list_empty(&lease->attachments) || lease->brk.busy || lease->brk.id);
+	WARN_ON(!list_empty(&lease->attachments) || lease->brk.id);
 	list_for_each_entry_safe(slot, next, &lease->slots, on_lease) {
 		list_del(&slot->on_lease);
 		dl_slot_fini(slot);
@@ -247,7 +249,6 @@ void dl_lease_unpublish(struct daxlease *lease)
 	dl_lease_set_state(lease, DAXLEASE_RELEASED);
 	interval_tree_remove(&lease->node, &gate->leases);
 	xa_erase(&leases, lease->id);
-	wake_up_all(&gate->wait);
 }
 
 /**
@@ -331,23 +332,96 @@ void dl_lease_add_slot(struct daxlease *lease, struct dl_slot *slot)
 }
 
 /**
- * dl_lease_listens() - does a queue have a slot on a lease?
+ * dl_lease_live_in() - does a device still reach any granule that a range touches?
+ * @lease: a lease; nothing is live before it is ACTIVE and after it is RELEASED
+ * @r: pages of the file
+ *
+ * Context: dl_gate.lock held.
+ * Return: true if a granule under @r is not lost.
+ */
+bool dl_lease_live_in(const struct daxlease *lease, struct dl_range r)
+{
+	struct dl_range hit = dl_range_clip(lease->range, r);
+	u64 first, last;
+
+	lockdep_assert_held(&lease->gate->lock);
+	if (dl_range_empty(hit) || lease->state == DAXLEASE_ACQUIRING ||
+	    lease->state == DAXLEASE_RELEASED)
+		return false;
+	first = dl_granule_of(lease->range, hit.first);
+	last = dl_granule_of(lease->range, hit.last);
+	return find_next_zero_bit(lease->lost, last + 1, first) <= last;
+}
+
+/**
+ * dl_lease_drop_slot() - a listener does not listen any more
  * @lease: the lease
- * @queue: the queue
+ * @queue: where its slot, kmalloc()ed, has posted to; what is pending there is forgotten
+ *
+ * Context: process context; takes dl_gate.lock.
+ */
+void dl_lease_drop_slot(struct daxlease *lease, const struct dl_queue *queue)
+{
+	struct dl_slot *slot, *found = NULL;
+
+	spin_lock(&lease->gate->lock);
+	list_for_each_entry(slot, &lease->slots, on_lease)
+		if (slot->queue == queue)
+			found = slot;
+	if (found)
+		list_del_init(&found->on_lease);
+	spin_unlock(&lease->gate->lock);
+	if (!found)
+		return;
+	dl_slot_fini(found);
+	kfree(found);
+}
+
+/**
+ * dl_lease_regrace() - a listener wants another grace, if it listens
+ * @lease: the lease
+ * @queue: of the listener
+ * @grace: ns, for breaks that begin from now on
  *
  * Context: takes dl_gate.lock.
- * Return: true if so.
+ * Return: false if the queue has no slot on the lease.
  */
-bool dl_lease_listens(struct daxlease *lease, const struct dl_queue *queue)
+bool dl_lease_regrace(struct daxlease *lease, const struct dl_queue *queue, u64 grace)
 {
 	struct dl_slot *slot;
 	bool found = false;
 
 	spin_lock(&lease->gate->lock);
-	list_for_each_entry(slot, &lease->slots, on_lease)
-		found |= slot->queue == queue;
+	list_for_each_entry(slot, &lease->slots, on_lease) {
+		if (slot->queue != queue)
+			continue;
+		slot->grace = grace;
+		found = true;
+	}
 	spin_unlock(&lease->gate->lock);
 	return found;
+}
+
+/**
+ * dl_lease_new_holder() - the current process has taken a lease over
+ * @lease: the lease
+ * @may_grace: it passes the owner rule
+ * @grace_limit: ns that it may ask for
+ *
+ * What the former holder was refused stays refused. Charged is who acquired the lease.
+ * Context: takes dl_gate.lock.
+ */
+void dl_lease_new_holder(struct daxlease *lease, bool may_grace, u64 grace_limit)
+{
+	struct pid *holder = get_task_pid(current, PIDTYPE_TGID);
+
+	spin_lock(&lease->gate->lock);
+	swap(lease->holder, holder);
+	get_task_comm(lease->comm, current->group_leader);
+	lease->may_grace &= may_grace;
+	lease->grace_limit = min(lease->grace_limit, grace_limit);
+	spin_unlock(&lease->gate->lock);
+	put_pid(holder);
 }
 
 static struct daxlease *get_found(struct daxlease *lease)

@@ -23,6 +23,7 @@
 #ifndef _DAXLEASE_LEASE_H
 #define _DAXLEASE_LEASE_H
 
+#include <linux/completion.h>
 #include <linux/fs.h>
 #include <linux/interval_tree.h>
 #include <linux/kref.h>
@@ -37,19 +38,35 @@
 #include "range.h"
 #include "state.h"
 
+/*
+ * Who waits until no device reaches a range: a task, or a filesystem that sleeps on a page. Woken
+ * once, by the fence of the last lease that is live there, so that N leases on one range cost N
+ * steps and not N looks at N leases. All under dl_gate.lock.
+ */
+struct dl_waiter {
+	struct list_head on_gate;	/* dl_gate.waiters */
+	struct dl_range range;
+	u64 live;			/* leases that are live in the range */
+	struct completion clear;	/* what a task sleeps on */
+	struct page *busy; /* what a filesystem sleeps on: a DAX page of a lease; referenced */
+	u64 busy_at;			/* page of the file */
+};
+
 struct dl_gate {
 	struct hlist_node hash;		/* table lock; read under RCU */
 	struct rcu_head rcu;
 	struct kref ref;
 	struct inode *inode;		/* not referenced: see above */
 	spinlock_t lock;
-	wait_queue_head_t wait;		/* anything below has changed */
+	wait_queue_head_t wait;		/* a bar has gone */
 	struct rb_root_cached leases;	/* daxlease.node by file page; lock */
 	struct list_head ops;		/* dl_op.on_gate, innermost last; lock */
+	struct list_head waiters;	/* dl_waiter.on_gate; lock */
+	struct dl_waiter fs; /* the filesystem operation that holds i_rwsem; waits if busy */
 	u64 paid_until;			/* the budget has paid for waiting until then; lock */
 	unsigned int open_breaks;	/* lock */
-	const void *spinner; /* last task sent to sleep by the gate hook; compared only */
-	u64 spinner_break;
+	const void *asker;	/* last task that the gate hook gave a page; compared only */
+	u64 asked_live;			/* dl_waiter.live then */
 };
 
 /* One taking-back; embedded in its lease, open while id is not 0. All under dl_gate.lock. */
@@ -66,7 +83,6 @@ struct dl_break {
 	struct dl_range lost;		/* granules lost by it, their span */
 	struct pid *breaker;		/* referenced while open */
 	char comm[TASK_COMM_LEN];
-	struct page *busy; /* one DAX page of the lease that a filesystem sleeps on; referenced */
 	struct delayed_work work;	/* deadline; queued work holds a lease reference */
 	u64 complained;			/* last message about an unconfirmed fence */
 };
@@ -86,15 +102,17 @@ struct daxlease {
 	bool write;
 	bool implicit;
 	bool sync;			/* keep the block map on the medium */
-	struct mm_struct *mm;		/* implicit: mmgrab()bed identity of the mapping process */
-	bool may_grace; /* implicit: passed the owner rule, so a watcher may give it a grace */
-	struct pid *holder;		/* who acquired it, for tables */
-	char comm[TASK_COMM_LEN];
-	kuid_t uid;
-	u64 grace_limit;		/* ns: the most that this holder may ask for */
+	kuid_t uid;			/* who acquired it, for the quota */
 	struct dl_extents __rcu *extents; /* complete once ACTIVE; replaced under fence_lock */
 
+	/* implicit: mmgrab()bed identity of the mapping process; watch_lock, see watch.c */
+	struct mm_struct *mm;
+
 	/* dl_gate.lock */
+	struct pid *holder;		/* who has it, for tables */
+	char comm[TASK_COMM_LEN];
+	bool may_grace; /* implicit: passed the owner rule, so a watcher may give it a grace */
+	u64 grace_limit;		/* ns: the most that this holder may ask for */
 	enum daxlease_state state;
 	bool dead;			/* an operation came while ACQUIRING */
 	bool releasing;			/* the fence under way ends in RELEASED */
@@ -129,7 +147,10 @@ void dl_lease_set_state(struct daxlease *lease, enum daxlease_state state);
 u64 dl_lease_grace(const struct daxlease *lease);
 void dl_lease_post(struct daxlease *lease, const struct dl_note *note);
 void dl_lease_add_slot(struct daxlease *lease, struct dl_slot *slot);
-bool dl_lease_listens(struct daxlease *lease, const struct dl_queue *queue);
+void dl_lease_drop_slot(struct daxlease *lease, const struct dl_queue *queue);
+bool dl_lease_regrace(struct daxlease *lease, const struct dl_queue *queue, u64 grace);
+void dl_lease_new_holder(struct daxlease *lease, bool may_grace, u64 grace_limit);
+bool dl_lease_live_in(const struct daxlease *lease, struct dl_range r);
 struct daxlease *dl_lease_find(u64 id);
 struct daxlease *dl_lease_next(struct daxlease *lease);
 

@@ -107,23 +107,8 @@ static void mark(const struct device *from, const struct device *to)
 	spin_unlock(&going_lock);
 }
 
-static void revoke(struct daxlease *lease)
-{
-	struct dl_breaker by = {
-		.range = DL_RANGE_ALL,
-		.reason = DAXLEASE_REASON_REMOVE,
-		.flags = DAXLEASE_EVENT_NO_GRACE,
-	};
-
-	spin_lock(&lease->gate->lock);
-	dl_break_start(lease, &by);
-	spin_unlock(&lease->gate->lock);
-	dl_fence_insist(lease);
-}
-
 static int notify(struct notifier_block *nb, unsigned long action, void *data)
 {
-	struct daxlease *lease = NULL;
 	struct device *dev = data;
 
 	if (action == BUS_NOTIFY_UNBOUND_DRIVER)
@@ -131,9 +116,7 @@ static int notify(struct notifier_block *nb, unsigned long action, void *data)
 	if (action != BUS_NOTIFY_UNBIND_DRIVER)
 		return NOTIFY_OK;
 	mark(NULL, dev);
-	while ((lease = dl_lease_next(lease)))
-		if (lease->dev == dev)
-			revoke(lease);
+	dl_gate_revoke(dev, DAXLEASE_REASON_REMOVE);
 	return NOTIFY_OK;
 }
 

@@ -15,7 +15,7 @@
 #define show_reason(r)								\
 	__print_symbolic(r, { 0, "none" }, { 1, "truncate" }, { 2, "fallocate" },	\
 			 { 3, "remap" }, { 4, "layout" }, { 5, "invalidate" },		\
-			 { 6, "remove" }, { 7, "manual" })
+			 { 6, "remove" }, { 7, "manual" }, { 8, "hook" })
 #define show_bits(b)								\
 	__print_flags(b, "|", { 1, "BREAK" }, { 2, "FENCED" }, { 4, "CLEARED" }, { 8, "REVOKED" })
 #define show_flags(f)								\
@@ -185,29 +185,7 @@ TRACE_EVENT(daxlease_fenced,
 		  __entry->brk, __entry->lost, __entry->took / 1000)
 );
 
-TRACE_EVENT(daxlease_wait,
-	TP_PROTO(const struct inode *inode, u64 first, u64 last, bool begin),
-	TP_ARGS(inode, first, last, begin),
-	TP_STRUCT__entry(
-		__field(dev_t, dev)
-		__field(unsigned long, ino)
-		__field(u64, first)
-		__field(u64, last)
-		__field(bool, begin)
-	),
-	TP_fast_assign(
-		__entry->dev = inode->i_sb->s_dev;
-		__entry->ino = inode->i_ino;
-		__entry->first = first;
-		__entry->last = last;
-		__entry->begin = begin;
-	),
-	TP_printk("%s dev=%d:%d ino=%lu pages=%llu-%llu", __entry->begin ? "begin" : "end",
-		  MAJOR(__entry->dev), MINOR(__entry->dev), __entry->ino, __entry->first,
-		  __entry->last)
-);
-
-TRACE_EVENT(daxlease_op,
+DECLARE_EVENT_CLASS(daxlease_range,
 	TP_PROTO(const struct inode *inode, u32 reason, u64 first, u64 last, bool begin, int ret),
 	TP_ARGS(inode, reason, first, last, begin, ret),
 	TP_STRUCT__entry(
@@ -232,6 +210,18 @@ TRACE_EVENT(daxlease_op,
 		  show_reason(__entry->reason), __entry->begin ? "begin" : "end",
 		  MAJOR(__entry->dev), MINOR(__entry->dev), __entry->ino, __entry->first,
 		  __entry->last, __entry->ret)
+);
+
+/* An operation that the early hooks have seen, until it returns */
+DEFINE_EVENT(daxlease_range, daxlease_op,
+	TP_PROTO(const struct inode *inode, u32 reason, u64 first, u64 last, bool begin, int ret),
+	TP_ARGS(inode, reason, first, last, begin, ret)
+);
+
+/* Its wait, without the inode lock */
+DEFINE_EVENT(daxlease_range, daxlease_wait,
+	TP_PROTO(const struct inode *inode, u32 reason, u64 first, u64 last, bool begin, int ret),
+	TP_ARGS(inode, reason, first, last, begin, ret)
 );
 
 #endif /* _DAXLEASE_TRACE_H */

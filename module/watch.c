@@ -16,17 +16,6 @@ struct watch {
 static LIST_HEAD(watches);
 static DEFINE_MUTEX(watch_lock);
 
-static int add_slot(struct daxlease *lease, const struct watch *w)
-{
-	struct dl_slot *slot = kzalloc(sizeof(*slot), GFP_KERNEL_ACCOUNT);
-
-	if (!slot)
-		return -ENOMEM;
-	dl_slot_init(slot, w->queue, lease->id, 0, w->grace);
-	dl_lease_add_slot(lease, slot);
-	return 0;
-}
-
 static bool covers(const struct watch *w, const struct mm_struct *mm)
 {
 	return !w->mm || w->mm == mm;
@@ -41,6 +30,51 @@ static struct watch *find(const struct dl_queue *queue, const struct mm_struct *
 		if (w->queue == queue && w->mm == mm)
 			return w;
 	return NULL;
+}
+
+/* A watch of one address space says more than a watch of all by the same context. */
+static u64 grace_of(const struct watch *w, const struct mm_struct *mm)
+{
+	const struct watch *own = find(w->queue, mm);
+
+	return own ? own->grace : w->grace;
+}
+
+/* One slot for each context that watches, whatever the number of its watches. */
+static int listen(struct daxlease *lease, const struct watch *w)
+{
+	u64 grace = grace_of(w, lease->mm);
+	struct dl_slot *slot;
+
+	if (dl_lease_regrace(lease, w->queue, grace))
+		return 0;
+	slot = kzalloc(sizeof(*slot), GFP_KERNEL_ACCOUNT);
+	if (!slot)
+		return -ENOMEM;
+	dl_slot_init(slot, w->queue, lease->id, 0, grace);
+	dl_lease_add_slot(lease, slot);
+	return 0;
+}
+
+static int listen_all(struct daxlease *lease)
+{
+	struct watch *w;
+	int err = 0;
+
+	list_for_each_entry(w, &watches, list)
+		if (covers(w, lease->mm))
+			err = listen(lease, w) ?: err;
+	return err;
+}
+
+/* Those who watch an address space that is not the lease's (any more), nor all, do not listen. */
+static void drop_watchers(struct daxlease *lease, const struct mm_struct *mm)
+{
+	struct watch *w;
+
+	list_for_each_entry(w, &watches, list)
+		if (w->mm == mm && !find(w->queue, lease->mm) && !find(w->queue, NULL))
+			dl_lease_drop_slot(lease, w->queue);
 }
 
 /**
@@ -77,8 +111,8 @@ int dl_watch_add(struct dl_queue *queue, struct mm_struct *mm, u64 grace)
 	w->grace = grace;
 	list_add_tail(&w->list, &watches);
 	while ((lease = dl_lease_next(lease)))
-		if (covers(w, lease->mm) && lease->implicit && !dl_lease_listens(lease, queue))
-			err = add_slot(lease, w) ?: err;
+		if (lease->implicit && covers(w, lease->mm))
+			err = listen(lease, w) ?: err;
 	mutex_unlock(&watch_lock);
 	return err;
 }
@@ -111,18 +145,18 @@ void dl_watch_remove_all(struct dl_queue *queue)
 }
 
 /**
- * dl_watch_covers() - may this context act for leases of an address space?
+ * dl_watch_covers() - may this context act for an implicit lease?
  * @queue: the context's
- * @mm: the address space
+ * @lease: the lease
  *
- * Return: true if it watches it.
+ * Return: true if it watches its address space.
  */
-bool dl_watch_covers(struct dl_queue *queue, const struct mm_struct *mm)
+bool dl_watch_covers(struct dl_queue *queue, const struct daxlease *lease)
 {
 	bool covered;
 
 	mutex_lock(&watch_lock);
-	covered = find(queue, mm) || find(queue, NULL);
+	covered = find(queue, lease->mm) || find(queue, NULL);
 	mutex_unlock(&watch_lock);
 	return covered;
 }
@@ -136,13 +170,45 @@ bool dl_watch_covers(struct dl_queue *queue, const struct mm_struct *mm)
  */
 int dl_watch_adopt(struct daxlease *lease)
 {
-	struct watch *w;
-	int err = 0;
+	int err;
 
 	mutex_lock(&watch_lock);
-	list_for_each_entry(w, &watches, list)
-		if (covers(w, lease->mm) && !dl_lease_listens(lease, w->queue))
-			err = add_slot(lease, w) ?: err;
+	err = listen_all(lease);
 	mutex_unlock(&watch_lock);
 	return err;
+}
+
+/**
+ * dl_watch_move() - an implicit lease belongs to another address space from now on
+ * @lease: a published lease
+ * @mm: the address space
+ *
+ * Whoever watches the former one, and neither this one nor all, does not hear of the lease any
+ * more: a break that is open ends at once unless somebody else listens.
+ * Context: process context, may sleep.
+ * Return: 0, or -ENOMEM: the lease is where it was.
+ */
+int dl_watch_move(struct daxlease *lease, struct mm_struct *mm)
+{
+	struct mm_struct *former, *other = mm;
+	int err;
+
+	mutex_lock(&watch_lock);
+	former = lease->mm;
+	lease->mm = mm;
+	err = listen_all(lease);
+	if (err)
+		lease->mm = former;
+	else
+		other = former;
+	if (former != mm)
+		drop_watchers(lease, other);
+	if (!err)
+		mmgrab(mm);
+	mutex_unlock(&watch_lock);
+	if (err)
+		return err;
+	mmdrop(former);
+	dl_break_reconsider(lease);
+	return 0;
 }

@@ -13,7 +13,8 @@
 
 int dl_watch_add(struct dl_queue *queue, struct mm_struct *mm, u64 grace);
 void dl_watch_remove_all(struct dl_queue *queue);
-bool dl_watch_covers(struct dl_queue *queue, const struct mm_struct *mm);
+bool dl_watch_covers(struct dl_queue *queue, const struct daxlease *lease);
 int dl_watch_adopt(struct daxlease *lease);
+int dl_watch_move(struct daxlease *lease, struct mm_struct *mm);
 
 #endif /* _DAXLEASE_WATCH_H */

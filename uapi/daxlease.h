@@ -394,6 +394,7 @@ enum daxlease_event_flags {
  * @DAXLEASE_REASON_INVALIDATE: pages were about to be invalidated without asking
  * @DAXLEASE_REASON_REMOVE: the device goes away
  * @DAXLEASE_REASON_MANUAL: DAXLEASE_BREAK
+ * @DAXLEASE_REASON_HOOK: a hook of the module does not work any more, so every lease is revoked
  */
 enum daxlease_reason {
 	DAXLEASE_REASON_NONE		= 0,
@@ -404,6 +405,7 @@ enum daxlease_reason {
 	DAXLEASE_REASON_INVALIDATE	= 5,
 	DAXLEASE_REASON_REMOVE		= 6,
 	DAXLEASE_REASON_MANUAL		= 7,
+	DAXLEASE_REASON_HOOK		= 8,
 };
 
 /**

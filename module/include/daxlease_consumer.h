@@ -65,6 +65,7 @@ struct daxlease_consumer_ops {
 #define DAXLEASE_ACQ_WRITE	0x1	/* the device will write */
 
 struct daxlease *daxlease_acquire_vma(unsigned long addr, size_t length, unsigned int flags);
+int daxlease_new_owner(struct daxlease *lease);
 void daxlease_put(struct daxlease *lease);
 struct daxlease_attachment *daxlease_attach(struct daxlease *lease, u64 first, u64 count,
 					    const struct daxlease_consumer_ops *ops, void *priv);

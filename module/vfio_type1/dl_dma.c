@@ -19,6 +19,8 @@
 #include <linux/module.h>
 #include <linux/slab.h>
 
+#include <daxlease_consumer.h>
+
 #include "dl_seg.h"
 
 /*
@@ -180,6 +182,29 @@ static struct dl_seg *dl_seg_at(const struct dl_dma *dl, dma_addr_t iova, size_t
 	}
 	*size = seg->span.pages << PAGE_SHIFT;
 	return seg;
+}
+
+/**
+ * dl_dma_new_owner - the calling process is about to become the owner of a mapping
+ * @dl: of the mapping, or NULL
+ *
+ * Stock charges locked memory to the new owner; we hand the leases over, so that who watches it
+ * hears of them. What is leased stays: a vaddr update cannot make the device reach other blocks.
+ *
+ * Context: iommu->lock held; may sleep.
+ *
+ * Return: 0 or -ENOMEM: the call can be repeated.
+ */
+int dl_dma_new_owner(struct dl_dma *dl)
+{
+	struct dl_seg *seg;
+	int ret = 0;
+
+	if (!dl)
+		return 0;
+	list_for_each_entry(seg, &dl->segs, on_dma)
+		ret = ret ?: daxlease_new_owner(seg->lease);
+	return ret;
 }
 
 /**

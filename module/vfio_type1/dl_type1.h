@@ -86,6 +86,7 @@ void dl_scratch_free(struct dl_container *c);
 /* dl_dma.c */
 int dl_map_begin(struct dl_container *c, struct dl_dma **dlp, dma_addr_t iova, unsigned long vaddr,
 		 size_t size, int prot);
+int dl_dma_new_owner(struct dl_dma *dl);
 int dl_dma_map_at(struct dl_dma *dl, dma_addr_t iova, size_t *size, bool small_pages);
 int dl_dma_replay_at(struct dl_dma *dl, dma_addr_t iova, size_t *size);
 void dl_dma_release(struct dl_dma *dl);

@@ -97,6 +97,16 @@ vfio_dma_do_map(...) {
 	return ret;
 }
 
+// A vaddr update from another process (a child, or after exec) takes the leases along.
+// expect 1 dl_dma_new_owner(
+@owner@ @@
+vfio_dma_do_map(...) { <...
++	ret = dl_dma_new_owner(dma->dl);
++	if (ret)
++		goto out_unlock;
+	ret = vfio_change_dma_owner(dma);
+...> }
+
 // Segments are ours; what is between them stock pins, and no further than to the next segment.
 // expect 2 size_t dl_size;
 // expect 1 dl_dma_map_at(

@@ -12,12 +12,14 @@ static struct daxlease *four_granules(struct kunit *test, struct rig *rig)
 
 static int wait_granule_0(void *rig)
 {
-	return dl_gate_wait(((struct rig *)rig)->gate, (struct dl_range){ 0, 0 });
+	return dl_gate_wait(((struct rig *)rig)->gate, (struct dl_range){ 0, 0 },
+			    DAXLEASE_REASON_NONE);
 }
 
 static int wait_granule_1(void *rig)
 {
-	return dl_gate_wait(((struct rig *)rig)->gate, (struct dl_range){ GRANULE, GRANULE });
+	return dl_gate_wait(((struct rig *)rig)->gate, (struct dl_range){ GRANULE, GRANULE },
+			    DAXLEASE_REASON_NONE);
 }
 
 static void the_gate_opens_after_the_consumers(struct kunit *test)
@@ -30,7 +32,7 @@ static void the_gate_opens_after_the_consumers(struct kunit *test)
 	struct helper *waiter;
 
 	rig_break(lease, GRANULE, GRANULE);
-	dl_gate_busy_page(rig->gate, DL_RANGE_ALL);
+	dl_gate_busy_page(rig->gate, (struct dl_range){ GRANULE, GRANULE });
 	waiter = helper_start(test, wait_granule_1, rig);
 	KUNIT_EXPECT_TRUE(test, dl_fence(lease, 0));
 
@@ -99,7 +101,7 @@ static void an_unconfirmed_fence_keeps_its_granules_only(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, rig_lost(lease, 2));
 	KUNIT_EXPECT_FALSE(test, dl_gate_clear(rig->gate, (struct dl_range){ 0, 0 }));
 	KUNIT_EXPECT_TRUE(test, rig_silent(rig->queue));
-	RIG_UNTIL(test, wq_has_sleeper(&rig->gate->wait));
+	RIG_UNTIL(test, !list_empty_careful(&rig->gate->waiters));
 	KUNIT_EXPECT_FALSE(test, completion_done(&waiter->done));
 
 	c->refused = DL_RANGE_NONE;

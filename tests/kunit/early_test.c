@@ -300,7 +300,7 @@ static void the_original_waits_for_the_holder(struct kunit *test)
 	struct daxlease *lease = rig_lease(test, rig, 0, PAGES - 1, LONG_GRACE);
 	struct helper *breaker = helper_start(test, punch, test);
 
-	RIG_UNTIL(test, wq_has_sleeper(&rig->gate->wait));
+	RIG_UNTIL(test, !list_empty_careful(&rig->gate->waiters));
 	KUNIT_EXPECT_EQ(test, fs.calls, 0);
 	KUNIT_EXPECT_TRUE(test, dl_fence(lease, 0));
 	KUNIT_EXPECT_EQ(test, helper_join(test, breaker), 0);
@@ -313,7 +313,7 @@ static void a_breaker_killed_meanwhile_changes_nothing(struct kunit *test)
 	struct daxlease *lease = rig_lease(test, rig, 0, PAGES - 1, LONG_GRACE);
 	struct helper *breaker = helper_start(test, punch, test);
 
-	RIG_UNTIL(test, wq_has_sleeper(&rig->gate->wait));
+	RIG_UNTIL(test, !list_empty_careful(&rig->gate->waiters));
 	send_sig(SIGKILL, breaker->task, 1);
 	KUNIT_EXPECT_EQ(test, helper_join(test, breaker), -EINTR);
 	KUNIT_EXPECT_EQ(test, fs.calls, 0);

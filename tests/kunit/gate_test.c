@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* gate: who breaks whom, when a range is clear, the page that is slept on, the last resort. */
+#include <linux/kprobes.h>
+
 #include "rig.h"
 
 static void a_file_has_one_gate(struct kunit *test)
@@ -53,11 +55,97 @@ static void a_filesystem_sleeps_on_a_page_until_the_fence(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, page_count(rig->page), idle + 1);
 
 	/* Woken too early it gets the same page, once */
+	dl_gate_unbusy(rig->gate);
+	KUNIT_EXPECT_EQ(test, page_count(rig->page), idle);
 	KUNIT_EXPECT_PTR_EQ(test, dl_gate_busy_page(rig->gate, DL_RANGE_ALL), page);
 	KUNIT_EXPECT_EQ(test, page_count(rig->page), idle + 1);
 	KUNIT_EXPECT_TRUE(test, dl_fence(lease, 0));
 	KUNIT_EXPECT_EQ(test, page_count(rig->page), idle);
 	KUNIT_EXPECT_NULL(test, dl_gate_busy_page(rig->gate, DL_RANGE_ALL));
+}
+
+static void a_filesystem_is_woken_by_the_last_fence_only(struct kunit *test)
+{
+	struct rig *rig = test->priv;
+	struct daxlease *first = rig_lease(test, rig, 0, GRANULE - 1, LONG_GRACE);
+	struct daxlease *last = rig_lease(test, rig, 0, 2 * GRANULE - 1, LONG_GRACE);
+	int idle = page_count(rig->page);
+
+	rig_break(first, 0, 0);
+	rig_break(last, 0, 2 * GRANULE - 1);
+	KUNIT_ASSERT_NOT_NULL(test, dl_gate_busy_page(rig->gate, DL_RANGE_ALL));
+	KUNIT_EXPECT_TRUE(test, dl_fence(first, 0));
+	KUNIT_EXPECT_EQ(test, page_count(rig->page), idle + 1);
+	KUNIT_EXPECT_TRUE(test, dl_fence(last, 0));
+	KUNIT_EXPECT_EQ(test, page_count(rig->page), idle);
+}
+
+/* The page is of the first lease, lost before; the filesystem still waits for the second */
+static void a_page_about_to_be_invalidated_is_let_go(struct kunit *test)
+{
+	struct rig *rig = test->priv;
+	struct daxlease *first = rig_lease(test, rig, 0, GRANULE - 1, LONG_GRACE);
+	struct daxlease *other = rig_lease(test, rig, GRANULE, 2 * GRANULE - 1, LONG_GRACE);
+	struct dl_range elsewhere = { 9 * GRANULE, 9 * GRANULE }, here = { 7, 7 };
+	int idle = page_count(rig->page);
+
+	rig_break(first, 0, 0);
+	rig_break(other, GRANULE, GRANULE);
+	KUNIT_ASSERT_NOT_NULL(test, dl_gate_busy_page(rig->gate, DL_RANGE_ALL));
+	KUNIT_EXPECT_TRUE(test, dl_fence(first, 0));
+	KUNIT_EXPECT_EQ(test, dl_gate_emergency(rig->gate, elsewhere, NULL), 0);
+	KUNIT_EXPECT_EQ(test, page_count(rig->page), idle + 1);
+	KUNIT_EXPECT_EQ(test, dl_gate_emergency(rig->gate, here, NULL), 0);
+	KUNIT_EXPECT_EQ(test, page_count(rig->page), idle);
+	KUNIT_EXPECT_EQ(test, rig_state(other), DAXLEASE_BREAKING);
+}
+
+static atomic_t looks;
+
+static int count_look(struct kprobe *kp, struct pt_regs *regs)
+{
+	atomic_inc(&looks);
+	return 0;
+}
+
+/* How often leases are looked at while somebody waits for @n of them, which are fenced in turn */
+static unsigned int looks_for(struct kunit *test, struct rig *rig, unsigned int n)
+{
+	struct dl_breaker by = { .range = { 0, 0 }, .reason = DAXLEASE_REASON_TRUNCATE };
+	struct daxlease **lease = kunit_kcalloc(test, n, sizeof(*lease), GFP_KERNEL);
+	struct helper *waiter;
+	unsigned int i;
+
+	KUNIT_ASSERT_NOT_NULL(test, lease);
+	for (i = 0; i < n; i++)
+		lease[i] = rig_lease(test, rig, 0, 0, LONG_GRACE);
+	KUNIT_ASSERT_EQ(test, dl_gate_break(rig->gate, &by), n);
+	waiter = helper_start(test, call_wait_whole_file, rig);
+	RIG_UNTIL(test, !list_empty_careful(&rig->gate->waiters));
+	atomic_set(&looks, 0);
+	for (i = 0; i < n; i++) {
+		KUNIT_EXPECT_TRUE(test, dl_fence(lease[i], 0));
+		if (i + 1 < n)	/* woken in vain it would look now */
+			RIG_UNTIL(test, !task_is_running(waiter->task));
+	}
+	KUNIT_EXPECT_EQ(test, helper_join(test, waiter), 0);
+	for (i = 0; i < n; i++)
+		dl_lease_end(lease[i]);
+	return atomic_read(&looks);
+}
+
+static void waiting_for_n_leases_takes_n_looks(struct kunit *test)
+{
+	struct kprobe kp = { .addr = (void *)dl_lease_live_in, .pre_handler = count_look };
+	struct rig *rig = test->priv;
+	unsigned int few, many;
+
+	KUNIT_ASSERT_EQ(test, register_kprobe(&kp), 0);
+	few = looks_for(test, rig, 16);
+	many = looks_for(test, rig, 256);
+	unregister_kprobe(&kp);
+	KUNIT_EXPECT_GE(test, few, 16);
+	KUNIT_EXPECT_LE(test, many, 256 / 16 * few);
 }
 
 static void a_waiter_that_left_keeps_no_page(struct kunit *test)
@@ -83,7 +171,7 @@ static void nobody_sleeps_for_what_is_not_leased(struct kunit *test)
 	rig_lease(test, rig, 10, 19, LONG_GRACE);
 	KUNIT_EXPECT_NULL(test, dl_gate_busy_page(rig->gate, (struct dl_range){ 0, 9 }));
 	KUNIT_EXPECT_NULL(test, dl_gate_busy_page(rig->gate, (struct dl_range){ 20, 99 }));
-	KUNIT_EXPECT_EQ(test, dl_gate_wait(rig->gate, (struct dl_range){ 0, 9 }), 0);
+	KUNIT_EXPECT_EQ(test, dl_gate_wait(rig->gate, (struct dl_range){ 0, 9 }, 0), 0);
 }
 
 #define G	GRANULE
@@ -140,6 +228,9 @@ static struct kunit_case cases[] = {
 	KUNIT_CASE(a_file_has_one_gate),
 	KUNIT_CASE(an_operation_breaks_every_lease_in_its_range),
 	KUNIT_CASE(a_filesystem_sleeps_on_a_page_until_the_fence),
+	KUNIT_CASE(a_filesystem_is_woken_by_the_last_fence_only),
+	KUNIT_CASE(a_page_about_to_be_invalidated_is_let_go),
+	KUNIT_CASE(waiting_for_n_leases_takes_n_looks),
 	KUNIT_CASE(a_waiter_that_left_keeps_no_page),
 	KUNIT_CASE(nobody_sleeps_for_what_is_not_leased),
 	KUNIT_CASE_PARAM(the_last_resort_fences_what_is_meant, rows_gen_params),

@@ -4,6 +4,7 @@
 
 #include "break.h"
 #include "budget.h"
+#include "hooks.h"
 #include "opctx.h"
 
 static int __init daxlease_kunit_init(void)
@@ -16,12 +17,22 @@ static int __init daxlease_kunit_init(void)
 		return err;
 	err = dl_break_init();
 	if (err)
-		dl_op_pool_exit();
+		goto out_pool;
+	err = dl_hooks_init();
+	if (err)
+		goto out_break;
+	return 0;
+
+out_break:
+	dl_break_exit();
+out_pool:
+	dl_op_pool_exit();
 	return err;
 }
 
 static void __exit daxlease_kunit_exit(void)
 {
+	dl_hooks_exit();
 	dl_break_exit();
 	dl_op_pool_exit();
 	rcu_barrier();

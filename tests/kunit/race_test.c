@@ -38,7 +38,8 @@ static void expect_waiting(struct kunit *test, struct helper *h)
 
 static int wait_granule_0(void *rig)
 {
-	return dl_gate_wait(((struct rig *)rig)->gate, (struct dl_range){ 0, 0 });
+	return dl_gate_wait(((struct rig *)rig)->gate, (struct dl_range){ 0, 0 },
+			    DAXLEASE_REASON_NONE);
 }
 
 static int ack(void *arg)
@@ -138,7 +139,7 @@ static void an_unbinding_ends_an_open_break_at_once(struct kunit *test)
 
 	rig_break(lease, 0, 0);
 	waiter = helper_start(test, call_wait_whole_file, rig);
-	RIG_UNTIL(test, wq_has_sleeper(&rig->gate->wait));
+	RIG_UNTIL(test, !list_empty_careful(&rig->gate->waiters));
 	KUNIT_EXPECT_EQ(test, helper_join(test, helper_start(test, unbind, lease)), 0);
 	KUNIT_EXPECT_EQ(test, helper_join(test, waiter), 0);
 	KUNIT_EXPECT_EQ(test, rig_state(lease), DAXLEASE_REVOKED);
@@ -165,7 +166,7 @@ static void a_break_of_what_is_being_fenced_waits_for_it(struct kunit *test)
 
 	KUNIT_EXPECT_TRUE(test, rig_break(s.lease, 1, 1));
 	waiter = helper_start(test, wait_granule_0, s.rig);
-	RIG_UNTIL(test, wq_has_sleeper(&s.rig->gate->wait));
+	RIG_UNTIL(test, !list_empty_careful(&s.rig->gate->waiters));
 	KUNIT_EXPECT_FALSE(test, completion_done(&waiter->done));
 	consumer_go(s.c);
 	KUNIT_EXPECT_EQ(test, helper_join(test, waiter), 0);
@@ -198,7 +199,7 @@ static void release_of_a_broken_lease_ends_the_wait(struct kunit *test)
 
 	rig_break(lease, 0, 0);
 	waiter = helper_start(test, call_wait_whole_file, rig);
-	RIG_UNTIL(test, wq_has_sleeper(&rig->gate->wait));
+	RIG_UNTIL(test, !list_empty_careful(&rig->gate->waiters));
 	KUNIT_EXPECT_TRUE(test, dl_lease_end(lease));
 	KUNIT_EXPECT_EQ(test, helper_join(test, waiter), 0);
 }
@@ -211,7 +212,7 @@ static void close_during_grace_ends_the_wait(struct kunit *test)
 
 	rig_break(lease, 0, 0);
 	waiter = helper_start(test, call_wait_whole_file, rig);
-	RIG_UNTIL(test, wq_has_sleeper(&rig->gate->wait));
+	RIG_UNTIL(test, !list_empty_careful(&rig->gate->waiters));
 	dl_queue_close(rig->queue);
 	KUNIT_EXPECT_TRUE(test, dl_lease_end(lease));
 	KUNIT_EXPECT_EQ(test, helper_join(test, waiter), 0);

@@ -386,5 +386,6 @@ int call_wait_whole_file(void *arg)
 {
 	struct rig *rig = arg;
 
-	return dl_gate_wait(rig->gate, DL_RANGE_ALL);
+	return dl_gate_wait(rig->gate, DL_RANGE_ALL,
+			    DAXLEASE_REASON_NONE);
 }

@@ -39,6 +39,11 @@ int dl_watch_adopt(struct daxlease *lease)
 	return 0;
 }
 
+int dl_watch_move(struct daxlease *lease, struct mm_struct *mm)
+{
+	return 0;
+}
+
 int dl_window_open(struct dl_window *w)
 {
 	w->ours = true;

@@ -39,4 +39,9 @@ void real_dl_window_close(struct dl_window *w);
 int real_dl_populate(const struct dl_window *w);
 int real_dl_resolve(const struct dl_window *w, struct dl_extents *ext, const bool *dead);
 
+/* What stands behind the seam, for the suite of the hooks */
+int real_dl_hooks_get(const struct super_block *sb, struct device *dev);
+void real_dl_hooks_put(void);
+struct device *real_dl_removal_device(const struct super_block *sb);
+
 #endif /* _DAXLEASE_KUNIT_SEAM_H */

@@ -24,6 +24,7 @@ static const struct name reasons[] = {
 	{ DAXLEASE_REASON_INVALIDATE,	"invalidate" },
 	{ DAXLEASE_REASON_REMOVE,	"remove" },
 	{ DAXLEASE_REASON_MANUAL,	"manual" },
+	{ DAXLEASE_REASON_HOOK,		"hook" },
 };
 
 static const struct name event_bits[] = {
