@@ -10,7 +10,7 @@ REL = $(shell $(MAKE) -s --no-print-directory -C $(KDIR) kernelrelease)
 OUT = $(CURDIR)/build/$(REL)
 NPROC := $(shell nproc)
 
-.PHONY: all deps modules userspace tests demo demo-qemu demo-rdma check mutants check-now demo-now demo-qemu-now demo-rdma-now install packages clean help
+.PHONY: all picture deps modules userspace tests demo demo-qemu demo-rdma check mutants check-now demo-now demo-qemu-now demo-rdma-now install packages clean help
 all: modules userspace
 
 help:
@@ -83,6 +83,11 @@ check-now: all tests
 
 mutants: deps
 	@tests/mutants/run
+
+# From a run: what is in the repository may be older than the code, never other than it was.
+picture: all tests
+	tests/vm/run --fs xfs --verbose timeline-of-a-break | tests/vm/timeline >timeline.svg.new
+	mv timeline.svg.new timeline.svg
 
 clean:
 	rm -rf build

@@ -226,6 +226,16 @@ static int answer(unsigned long request, void *arg)
 	}
 }
 
+int daxlease_sys_ioctl_value(int fd, unsigned long request, unsigned long value)
+{
+	int err = fake_fault();
+
+	(void)fd;
+	(void)request;
+	fake.number = value;
+	return err ? -err : fake.extension;
+}
+
 int daxlease_sys_ioctl(int fd, unsigned long request, void *arg)
 {
 	int err = fake_fault();
@@ -296,6 +306,11 @@ int daxlease_sys_poll(struct pollfd *fds, unsigned int nfds, int timeout_ms)
 		abort();	/* nobody would ever wake it */
 	fake.now_ns += timeout_ms * 1000000ULL;
 	return 0;
+}
+
+pid_t daxlease_sys_getpid(void)
+{
+	return 1;
 }
 
 int daxlease_sys_pidfd_open(pid_t pid)

@@ -36,6 +36,8 @@ struct fake {
 	int ioctl_err;		/* positive: every request in ioctl_err_cmd, or all if 0, fails */
 	unsigned int ioctl_err_cmd;
 	uint32_t lost;		/* bitmap of QUERY */
+	int extension;		/* answer to a request that takes a number, which is in number */
+	unsigned long number;
 	bool fence_on_ack;	/* an ACK queues an event: fenced, and revoked if all is lost */
 	uint32_t clear_with;	/* the first request of this kind queues an event: fenced and cleared */
 	uint64_t deadline_ns;	/* of the events that are queued; 0: 2 */

@@ -36,6 +36,13 @@ int daxlease_sys_ioctl(int fd, unsigned long request, void *arg)
 	return ret < 0 ? -errno : ret;
 }
 
+int daxlease_sys_ioctl_value(int fd, unsigned long request, unsigned long value)
+{
+	int ret = ioctl(fd, request, value);
+
+	return ret < 0 ? -errno : ret;
+}
+
 ssize_t daxlease_sys_read(int fd, void *buf, size_t len)
 {
 	ssize_t n = read(fd, buf, len);
@@ -48,6 +55,11 @@ int daxlease_sys_poll(struct pollfd *fds, unsigned int nfds, int timeout_ms)
 	int ret = poll(fds, nfds, timeout_ms);
 
 	return ret < 0 ? -errno : ret;
+}
+
+pid_t daxlease_sys_getpid(void)
+{
+	return getpid();
 }
 
 int daxlease_sys_pidfd_open(pid_t pid)

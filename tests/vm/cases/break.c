@@ -371,32 +371,64 @@ static void manual_break(const struct test *t)
 	CHECK_PATTERN(fd, 0, 8 * MIB, 1);
 }
 
+struct ended {
+	unsigned long long id, lease, allowed, waited, notice, grace, fence, lost;
+	int reason, flags, holder, breaker;
+};
+
+/* The break that was over last */
+static struct ended last_ended(void)
+{
+	static char table[65536];
+	struct ended e;
+	char *row;
+
+	CHECK(read_text("/sys/kernel/debug/daxlease/breaks", table, sizeof(table)) > 0);
+	row = strchr(strchr(table, '\n') + 1, '\n') + 1;
+	CHECK_EQ(sscanf(row, "%llu %llu %*s %*u %d %d %d %d %*u %llu %llu %llu %llu %llu %llu", &e.id, &e.lease,
+			&e.reason, &e.flags, &e.holder, &e.breaker, &e.allowed, &e.waited, &e.notice, &e.grace,
+			&e.fence, &e.lost), 12, "%.80s", row);
+	return e;
+}
+
 static void history(const struct test *t)
 {
 	struct op op = { .kind = OP_PUNCH, .path = path_in(t->dir, "file"), .offset = 0, .length = MIB };
-	unsigned long long id, lease, grace, waited, fence, lost;
 	struct daxlease_acquire a;
 	struct daxlease_event ev;
-	char table[65536];
-	int ctx, fd, holder, breaker, reason, flags;
-	char *line2;
+	struct breaker b;
+	struct ended e;
+	int ctx, fd;
 
 	fd = file_create(op.path, 4 * MIB, 1);
 	ctx = lease_open();
 	CHECK_RET(lease_acquire(ctx, fd, 0, 4 * MIB, DAXLEASE_WRITE, SHORT_GRACE, &a), 0);
 	CHECK_RET(breaker_run(&op, SOON_MS).ret, 0);
+	e = last_ended();
 	CHECK(lease_wait(ctx, a.id, DAXLEASE_EVENT_BREAK, &ev, SOON_MS));
-	CHECK(read_text("/sys/kernel/debug/daxlease/breaks", table, sizeof(table)) > 0);
-	line2 = strchr(strchr(table, '\n') + 1, '\n') + 1;
-	CHECK_EQ(sscanf(line2, "%llu %llu %*s %*u %d %d %d %d %*u %llu %llu %llu %llu", &id, &lease, &reason,
-			&flags, &holder, &breaker, &grace, &waited, &fence, &lost), 10, "%.80s", line2);
-	CHECK_EQ(id, ev.break_id);
-	CHECK_EQ(lease, a.id);
-	CHECK_EQ(reason, DAXLEASE_REASON_FALLOCATE);
-	CHECK_EQ(holder, getpid());
-	CHECK_EQ(grace, SHORT_GRACE / 1000);
-	CHECK(waited >= grace && fence < waited, "waited %llu us, fence %llu us", waited, fence);
-	CHECK_EQ(lost, 1);
+	CHECK_EQ(e.id, ev.break_id);
+	CHECK_EQ(e.lease, a.id);
+	CHECK_EQ(e.reason, DAXLEASE_REASON_FALLOCATE);
+	CHECK_EQ(e.holder, getpid());
+	CHECK_EQ(e.breaker, ev.pid);
+	CHECK_EQ(e.allowed, SHORT_GRACE / 1000);
+	CHECK(e.notice >= e.allowed && e.grace == 0, "nobody read: notice %llu us, grace %llu", e.notice, e.grace);
+	CHECK_EQ(e.lost, 1);
+
+	/* Each part is rounded down to a microsecond, and so is the sum */
+	op.offset = 2 * MIB;
+	breaker_start(&b, &op);
+	CHECK(lease_wait(ctx, a.id, DAXLEASE_EVENT_BREAK, &ev, SOON_MS));
+	CHECK_RET(lease_ack(ctx, a.id, ev.generation, ev.break_id), 0);
+	CHECK_RET(breaker_join(&b, SOON_MS).ret, 0);
+	e = last_ended();
+	CHECK_EQ(e.id, ev.break_id);
+	CHECK(e.grace, "read and acked: no time between");
+	CHECK(e.waited - e.notice - e.grace - e.fence <= 2, "%llu us are not %llu of notice, %llu of grace, %llu of fence",
+	      e.waited, e.notice, e.grace, e.fence);
+	CHECK_EQ(e.lost, 2);
+	story("%llu us: %llu until the holder read of it, %llu until it acked, %llu for the fence", e.waited, e.notice,
+	      e.grace, e.fence);
 }
 
 const struct testcase break_cases[] = {
@@ -428,7 +460,7 @@ const struct testcase break_cases[] = {
 	  "an operation that meets an open break shares its deadline, and the event says so",
 	  joined_break, ON_BOTH | NEEDS_CORE, 30 },
 	{ "history-tells-who-waited-for-whom",
-	  "the operator can see afterwards who waited for whom, and how long",
+	  "the operator can see afterwards who waited for whom: notice, grace, fence",
 	  history, ON_BOTH | NEEDS_CORE, 0 },
 	{ "break-by-hand",
 	  "DAXLEASE_BREAK takes a granule back without touching the file",

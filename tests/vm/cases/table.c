@@ -10,6 +10,7 @@ extern const struct testcase selftest_cases[], stock_cases[], tools_cases[], abi
 extern const struct testcase paths_cases[], paths_moved_cases[], paths_calm_cases[];
 extern const struct testcase rdma_cases[], rdma_rights_cases[];
 extern const struct testcase rdma_user_cases[];
+extern const struct testcase watch_cases[], type1_policy_cases[], gate_cases[];
 
 const struct testcase *const case_tables[] = {
 	stock_cases,
@@ -20,7 +21,10 @@ const struct testcase *const case_tables[] = {
 	type1_groups_cases,
 	type1_fenced_cases,
 	type1_stock_cases,
+	type1_policy_cases,
+	watch_cases,
 	break_cases,
+	gate_cases,
 	race_cases,
 	remap_cases,
 	paths_cases,

@@ -11,6 +11,7 @@
 #include "harness.h"
 #include "held.h"
 #include "lease.h"
+#include "probe.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -183,33 +184,6 @@ static void inject_into_pages(void)
 	CHECK_RET(write_text("/sys/kernel/debug/fail_usercopy/verbose", "0"), 0);
 }
 
-#define TRACING		"/sys/kernel/tracing"
-#define PROBES		TRACING "/kprobe_events"
-
-/* Counts how often a domain was made ready, that is, everything was replayed into it */
-static void count_replays(void)
-{
-	CHECK_RET(write_text(PROBES, "p:vmtest/dlready vfio_iommu_type1:dl_domain_ready\n"), 0);
-	CHECK_RET(write_text(TRACING "/events/vmtest/dlready/enable", "1"), 0);
-}
-
-static unsigned int replays(void)
-{
-	char text[4096], *at;
-	unsigned int n;
-
-	CHECK(read_text(TRACING "/kprobe_profile", text, sizeof(text)) > 0);
-	at = strstr(text, "dlready");
-	CHECK(at && sscanf(at, "dlready %u", &n) == 1, "%s", text);
-	return n;
-}
-
-static void stop_counting(void)
-{
-	CHECK_RET(write_text(TRACING "/events/vmtest/dlready/enable", "0"), 0);
-	CHECK_RET(write_text(PROBES, "-:vmtest/dlready\n"), 0);
-}
-
 /* Punches granules 4 to 15 one after the other */
 static int punch_many(void *arg)
 {
@@ -224,7 +198,7 @@ static int punch_many(void *arg)
 /* The second device joins while granules are fenced one after the other, by the failure that makes it replay */
 static void replay_against_fences(struct held *h, int fail, unsigned int n)
 {
-	unsigned int before = replays();
+	unsigned int before = probe_hits();
 	struct held second = *h;
 	struct breaker b;
 	int err;
@@ -236,7 +210,7 @@ static void replay_against_fences(struct held *h, int fail, unsigned int n)
 	fail_end(fail);
 	CHECK_RET(breaker_join(&b, 60000).ret, 0);
 	/* Allocations are not the same in number each time: the failure may have hit another one */
-	story("an attach during fences: %s, %s", ret_name(err), replays() != before ? "replayed" : "no replay");
+	story("an attach during fences: %s, %s", ret_name(err), probe_hits() != before ? "replayed" : "no replay");
 	if (err) {
 		vfio_abandon(&second.edu.vfio);
 		held_check_fenced(h, 31 * MIB);
@@ -260,7 +234,7 @@ static void replay(const struct test *t)
 	int fail, err;
 
 	inject_into_pages();
-	count_replays();
+	probe_start("vfio_iommu_type1:dl_domain_ready");	/* all is replayed into a new domain */
 	fail = CHECK_SYS(open("/proc/self/fail-nth", O_RDWR | O_CLOEXEC));
 	held_open(&h, t->dir, 32 * MIB, 0);
 	anon = mmap(NULL, MIB, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -271,7 +245,7 @@ static void replay(const struct test *t)
 		CHECK(n < 300, "allocations without end");
 		second = h;
 		vfio_prepare(&second.edu.vfio, &h.edu.vfio, 1);
-		before = replays();
+		before = probe_hits();
 		fail_nth(fail, n);
 		err = vfio_attach(&second.edu.vfio);
 		reached = fail_end(fail);
@@ -283,7 +257,7 @@ static void replay(const struct test *t)
 		}
 		joined++;
 		vfio_start(&second.edu.vfio);
-		if (replays() != before && !own++) {
+		if (probe_hits() != before && !own++) {
 			makes_own = n;
 			check_both(&h, &second, MIB, 7 * MIB);
 			punch(&h, 2 * MIB);
@@ -298,7 +272,7 @@ static void replay(const struct test *t)
 	replay_against_fences(&h, fail, makes_own);
 	CHECK_EQ(vfio_unmap(&h.edu.vfio, HELD_IOVA, h.size), (int64_t)h.size);
 	CHECK_EQ(lease_count(), 0);
-	stop_counting();
+	probe_stop();
 }
 
 const struct testcase type1_groups_cases[] = {

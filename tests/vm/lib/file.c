@@ -244,3 +244,11 @@ bool file_owns(int fd, uint64_t physical, uint64_t len)
 			return true;
 	return false;
 }
+
+ino_t file_ino(int fd)
+{
+	struct stat st;
+
+	CHECK_SYS(fstat(fd, &st));
+	return st.st_ino;
+}

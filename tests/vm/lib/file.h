@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #define MIB		(1ULL << 20)
 #define GRANULE		(2 * MIB)
@@ -68,6 +69,9 @@ struct extent {
 
 /* The extents that meet a range, in order: how many; at most @max are stored. Syncs the file */
 unsigned int file_extents(int fd, uint64_t offset, uint64_t len, struct extent *e, unsigned int max);
+
+/* Inode number */
+ino_t file_ino(int fd);
 
 /* Where the byte at @offset is on the device, or 0 for a hole */
 uint64_t file_physical(int fd, uint64_t offset);

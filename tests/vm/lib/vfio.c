@@ -28,7 +28,8 @@ static bool attribute_is(const char *address, const char *name, const char *valu
 	return read_text(path, text, sizeof(text)) > 0 && !strncmp(text, value, strlen(value));
 }
 
-void vfio_find(struct vfio *v, unsigned int n)
+/* The device of this kind with the @n-th lowest address */
+static void find_device(struct vfio *v, const char *vendor, const char *device, unsigned int n)
 {
 	char path[512], link[PATH_MAX];
 	struct dirent **names;
@@ -39,17 +40,22 @@ void vfio_find(struct vfio *v, unsigned int n)
 	CHECK(count > 0);
 	v->address[0] = 0;
 	for (int i = 0; i < count; i++) {
-		if (attribute_is(names[i]->d_name, "vendor", EDU_VENDOR) &&
-		    attribute_is(names[i]->d_name, "device", EDU_DEVICE) && n-- == 0)
+		if (attribute_is(names[i]->d_name, "vendor", vendor) &&
+		    attribute_is(names[i]->d_name, "device", device) && n-- == 0)
 			snprintf(v->address, sizeof(v->address), "%.31s", names[i]->d_name);
 		free(names[i]);
 	}
 	free(names);
-	CHECK(v->address[0], "no such edu device");
+	CHECK(v->address[0], "no device %s:%s", vendor, device);
 	snprintf(path, sizeof(path), PCI_DEVICES "/%s/iommu_group", v->address);
 	len = CHECK_SYS(readlink(path, link, sizeof(link) - 1));
 	link[len] = 0;
 	v->group_id = atoi(basename(link));
+}
+
+void vfio_find(struct vfio *v, unsigned int n)
+{
+	find_device(v, EDU_VENDOR, EDU_DEVICE, n);
 }
 
 static void open_container(struct vfio *v)
@@ -157,6 +163,36 @@ int vfio_join(struct vfio *v, const struct vfio *other, unsigned int n)
 		vfio_abandon(v);
 	else
 		vfio_start(v);
+	return err;
+}
+
+static void bind_to_vfio(const char *address)
+{
+	char path[512];
+
+	snprintf(path, sizeof(path), PCI_DEVICES "/%s/driver_override", address);
+	CHECK_RET(write_text(path, "vfio-pci"), 0);
+	snprintf(path, sizeof(path), PCI_DEVICES "/%s/driver/unbind", address);
+	write_text(path, address);	/* it may have no driver */
+	CHECK_RET(write_text("/sys/bus/pci/drivers_probe", address), 0);
+}
+
+int vfio_attach_pci(struct vfio *v, const struct vfio *other, const char *vendor, const char *device)
+{
+	int err;
+
+	find_device(v, vendor, device, 0);
+	bind_to_vfio(v->address);
+	if (other)
+		v->container = CHECK_SYS(fcntl(other->container, F_DUPFD_CLOEXEC, 0));
+	else
+		open_container(v);
+	open_group(v);
+	err = vfio_attach(v);
+	if (!err && !other)
+		CHECK_SYS(ioctl(v->container, VFIO_SET_IOMMU, VFIO_TYPE1v2_IOMMU));
+	if (err)
+		vfio_abandon(v);
 	return err;
 }
 

@@ -51,6 +51,12 @@ void vfio_start(struct vfio *v);
 void vfio_abandon(struct vfio *v);
 void vfio_close(struct vfio *v);
 
+/*
+ * The group of another PCI device ("0x1234", "0x5678"), bound to vfio-pci, in the container of @other or (NULL) one of
+ * its own: 0 or -errno and nothing is open. The device itself is not opened; vfio_abandon() closes the rest.
+ */
+int vfio_attach_pci(struct vfio *v, const struct vfio *other, const char *vendor, const char *device);
+
 /* 0 or -errno; @flags: VFIO_RW or one of its halves */
 int vfio_map(struct vfio *v, void *vaddr, uint64_t iova, uint64_t size, uint32_t flags);
 

@@ -63,6 +63,15 @@ int daxlease_watch_all(struct daxlease_ctx *ctx, uint64_t grace_ns);
 int daxlease_break_range(struct daxlease_ctx *ctx, int fd, uint64_t offset, uint64_t length,
 			 uint64_t *leases);
 
+/* Users of VFIO */
+
+struct vfio_iommu_type1_dma_map;
+
+int daxlease_vfio_check(int container);
+int daxlease_vfio_map(struct daxlease_ctx *ctx, int container,
+		      struct vfio_iommu_type1_dma_map *map, uint64_t grace_ns);
+int daxlease_vfio_rearm(struct daxlease_ctx *ctx, const struct daxlease_event *event);
+
 /* Events */
 
 int daxlease_next_event(struct daxlease_ctx *ctx, struct daxlease_event *event, size_t size,
