@@ -62,7 +62,7 @@ static int arm_one(struct dl_redirect *r)
 
 	if (!err)
 		return 0;
-	if (!r->optional) {
+	if (!r->optional || err != -EBUSY) {
 		pr_err_ratelimited("%s cannot be hooked (error %d): no leases\n", r->name, err);
 		return err;
 	}

@@ -34,7 +34,8 @@ static bool bounds(unsigned long addr, const char *name, unsigned long *start, u
  */
 unsigned long dl_symbol(const char *name)
 {
-	struct kprobe kp = { .symbol_name = name };
+	/* Never armed: disarming takes memory, and fails with a stale probe where there is none */
+	struct kprobe kp = { .symbol_name = name, .flags = KPROBE_FLAG_DISABLED };
 	unsigned long addr, start, size;
 
 	if (register_kprobe(&kp))
