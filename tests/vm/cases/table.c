@@ -11,6 +11,7 @@ extern const struct testcase paths_cases[], paths_moved_cases[], paths_calm_case
 extern const struct testcase rdma_cases[], rdma_rights_cases[];
 extern const struct testcase rdma_user_cases[];
 extern const struct testcase watch_cases[], type1_policy_cases[], gate_cases[];
+extern const struct testcase failnth_cases[];
 
 const struct testcase *const case_tables[] = {
 	stock_cases,
@@ -34,6 +35,7 @@ const struct testcase *const case_tables[] = {
 	rearm_cases,
 	qemu_cases,
 	qemu_break_cases,
+	failnth_cases,
 	removal_cases,
 	rdma_cases,
 	rdma_rights_cases,

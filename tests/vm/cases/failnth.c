@@ -1,0 +1,252 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Fault sweeps: a chain of calls that works is repeated, and each time the next allocation or user copy
+ * that our modules make in it fails, until none is left. However a chain ends: no lease is left, no
+ * device reaches what was taken, the kernel has nothing to complain of (the runner looks), and a chain
+ * that asked for nothing impossible works afterwards.
+ */
+#include "failnth.h"
+#include "fault.h"
+#include "file.h"
+#include "harness.h"
+#include "held.h"
+#include "lease.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/pidfd.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define SIZE		(4 * MIB)
+#define MAX_POINTS	1000
+#define AT_ONCE		1	/* ns of grace */
+#define LONG_GRACE	(25000 * MS)
+
+/**
+ * struct chain - one attempt
+ * @fd: the file, of SIZE bytes, allocated
+ * @ctx: a context of the chain's own, or -1; closed after it
+ * @kept: leases that are there before and after
+ * @held: for chains with a device
+ * @stage: how far the chain got
+ */
+struct chain {
+	int fd;
+	int ctx;
+	unsigned int kept;
+	struct held *held;
+	enum { NOTHING, MAPPED, PUNCHED, UNMAPPED } stage;
+};
+
+/* What a call may say when memory is short or user memory cannot be read */
+static bool is_honest(int ret)
+{
+	return ret == -ENOMEM || ret == -EFAULT || ret == -ENODEV || ret == -EAGAIN;
+}
+
+/*
+ * Runs @chain with its first, second, ... point failing; @after checks what it left, each time, and
+ * @ret tells it how the chain went. The last run is the one in which nothing fails: it must work.
+ */
+static void sweep(struct chain *c, int (*chain)(struct chain *c), void (*after)(struct chain *c, int ret))
+{
+	unsigned int n, failures = 0;
+	bool hit;
+	int ret;
+
+	failnth_setup();
+	for (n = 1; n < MAX_POINTS; n++) {
+		c->ctx = -1;
+		failnth_arm(n);
+		ret = chain(c);
+		hit = failnth_disarm();
+		if (c->ctx >= 0)
+			close(c->ctx);
+		if (after)
+			after(c, ret);
+		CHECK_EQ(lease_count(), c->kept, "leases left when point %u has failed", n);
+		if (!hit)
+			break;
+		CHECK(!ret || is_honest(ret), "point %u: %s", n, ret_name(ret));
+		failures += !!ret;
+	}
+	CHECK(!hit, "still failing after %u points", n);
+	CHECK_RET(ret, 0, "nothing fails any more");
+	CHECK(failures, "no point that matters");
+	story("%u points of failure, %u of them end the chain with an error", n - 1, failures);
+}
+
+/* A lease that keeps the hooks armed, so that a sweep is not about arming them */
+static int keep_armed(const struct test *t)
+{
+	int ctx = lease_open(), fd = file_create(path_in(t->dir, "keeper"), SIZE, 1);
+
+	CHECK_RET(lease_acquire(ctx, fd, 0, SIZE, DAXLEASE_READ, LONG_GRACE, NULL), 0);
+	return ctx;
+}
+
+static int open_context(struct chain *c)
+{
+	c->ctx = open("/dev/daxlease", O_RDWR | O_CLOEXEC | O_NONBLOCK);
+	return c->ctx < 0 ? -errno : 0;
+}
+
+static int chain_hold(struct chain *c)
+{
+	struct daxlease_acquire a;
+	struct daxlease_query q;
+	struct daxlease_info info;
+	unsigned char bitmap[8];
+	int ret;
+
+	ret = open_context(c);
+	if (!ret)
+		ret = lease_info(c->ctx, &info);
+	if (!ret)
+		ret = lease_acquire(c->ctx, c->fd, 0, SIZE, DAXLEASE_WRITE, LONG_GRACE, &a);
+	if (!ret)
+		ret = lease_query(c->ctx, a.id, &q, bitmap, sizeof(bitmap));
+	if (!ret)
+		ret = lease_flush(c->ctx, a.id, 0, SIZE);
+	if (!ret)
+		ret = lease_release(c->ctx, a.id);
+	return ret;
+}
+
+static void hold(const struct test *t)
+{
+	struct chain c = { .fd = file_create(path_in(t->dir, "file"), SIZE, 1), .kept = 1 };
+
+	keep_armed(t);
+	sweep(&c, chain_hold, NULL);
+	CHECK_PATTERN(c.fd, 0, SIZE, 1);
+}
+
+/* A break by hand, given way to, and re-armed; read(2) of the event is part of it */
+static int chain_break(struct chain *c)
+{
+	struct daxlease_acquire a;
+	struct daxlease_event ev = { 0 };
+	uint64_t leases, generation;
+	int ret;
+
+	ret = open_context(c);
+	if (!ret)
+		ret = lease_acquire(c->ctx, c->fd, 0, SIZE, DAXLEASE_WRITE, LONG_GRACE, &a);
+	if (!ret)
+		ret = lease_break(c->ctx, c->fd, 0, PAGE, &leases);
+	if (!ret)
+		ret = read(c->ctx, &ev, sizeof(ev)) < 0 ? -errno : 0;
+	if (!ret)
+		ret = lease_ack(c->ctx, a.id, a.generation, ev.break_id);
+	if (!ret)
+		ret = lease_rearm(c->ctx, a.id, 0, SIZE, &generation);
+	return ret;
+}
+
+static void break_and_rearm(const struct test *t)
+{
+	struct chain c = { .fd = file_create(path_in(t->dir, "file"), SIZE, 1), .kept = 1 };
+
+	keep_armed(t);
+	sweep(&c, chain_break, NULL);
+	CHECK_PATTERN(c.fd, 0, SIZE, 1);
+}
+
+static void allocate_again(struct chain *c)
+{
+	unsigned char block[4096];
+
+	pattern_fill(block, sizeof(block), HELD_SEED, 0);
+	for (uint64_t at = 0; at < GRANULE; at += sizeof(block))
+		if (!file_physical(c->fd, at))
+			CHECK_EQ(pwrite(c->fd, block, sizeof(block), at), (ssize_t)sizeof(block));
+}
+
+/* The device writes at @offset of the mapping, and the IOMMU refuses it */
+static void expect_refused(struct chain *c, uint64_t offset, const char *what)
+{
+	struct fault_log log;
+
+	fault_mark(&log);
+	edu_dma(&c->held->edu, HELD_IOVA + offset, 512, true);
+	CHECK(fault_wait(&log, HELD_IOVA + offset, 512, true), "the device reaches %s", what);
+	fault_close(&log);
+}
+
+/* Map through VFIO, watched; punch a granule, which nobody can delay; unmap */
+static int chain_map(struct chain *c)
+{
+	struct held *h = c->held;
+	int pidfd, ret;
+	int64_t n;
+
+	ret = open_context(c);
+	if (ret)
+		return ret;
+	pidfd = pidfd_open(getpid(), 0);
+	if (pidfd < 0)
+		return -errno;
+	ret = lease_watch(c->ctx, pidfd, 0, AT_ONCE);
+	close(pidfd);
+	if (!ret)
+		ret = vfio_map(&h->edu.vfio, h->map, HELD_IOVA, SIZE, VFIO_RW);
+	if (ret)
+		return ret;
+	c->stage = MAPPED;
+	if (fallocate(h->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, PAGE))
+		return -errno;
+	c->stage = PUNCHED;
+	n = vfio_unmap(&h->edu.vfio, HELD_IOVA, SIZE);
+	if (n < 0)
+		return n;
+	c->stage = UNMAPPED;
+	return 0;
+}
+
+static void after_map(struct chain *c, int ret)
+{
+	int64_t n;
+
+	if (c->stage == PUNCHED)
+		expect_refused(c, 0, "what was punched");
+	if (c->stage == MAPPED || c->stage == PUNCHED) {
+		n = vfio_unmap(&c->held->edu.vfio, HELD_IOVA, SIZE);
+		/* Done, and could not say so */
+		CHECK(n == (int64_t)SIZE || (n == 0 && ret == -EFAULT), "%s", ret_name(n));
+	}
+	expect_refused(c, GRANULE, "what is not mapped");
+	c->stage = NOTHING;
+	allocate_again(c);
+}
+
+static void map(const struct test *t)
+{
+	struct chain c = { .kept = 1 };
+	struct held h;
+
+	keep_armed(t);
+	held_open(&h, t->dir, SIZE, 0);
+	CHECK_EQ(vfio_unmap(&h.edu.vfio, HELD_IOVA, SIZE), (int64_t)SIZE);
+	c.held = &h;
+	c.fd = h.fd;
+	sweep(&c, chain_map, after_map);
+}
+
+#define SWEEP	(ON_EXT4 | DEBUG_ONLY)
+
+const struct testcase failnth_cases[] = {
+	{ "sweep-hold", "each allocation and user copy of open, acquire, query, flush, release fails in turn",
+	  hold, SWEEP | NEEDS_CORE, 40 },
+	{ "sweep-break", "each of acquire, break, read, ack, re-arm, close fails in turn",
+	  break_and_rearm, SWEEP | NEEDS_CORE, 40 },
+	{ "sweep-map", "each of watch, MAP_DMA, punch, UNMAP_DMA fails in turn: the device reaches nothing it must not",
+	  map, SWEEP | NEEDS_VFIO, 60 },
+	{ 0 }
+};
