@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fiu.h>
 #include <fiu-control.h>
+#include <linux/vfio.h>
 #include <poll.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -29,6 +30,8 @@ int fake_sys_set_nonblock(int fd);
 int fake_sys_ioctl(int fd, unsigned long request, void *arg);
 ssize_t fake_sys_read(int fd, void *buf, size_t len);
 int fake_sys_poll(struct pollfd *fds, unsigned int nfds, int timeout_ms);
+int fake_sys_ioctl_value(int fd, unsigned long request, unsigned long value);
+pid_t fake_sys_getpid(void);
 int fake_sys_pidfd_open(pid_t pid);
 uint64_t fake_sys_now_ns(void);
 
@@ -37,6 +40,7 @@ int point_open(const char *path, int flags, ...);
 int point_close(int fd);
 int point_fcntl(int fd, int cmd, ...);
 int point_ioctl(int fd, unsigned long request, ...);
+pid_t point_getpid(void);
 ssize_t point_read(int fd, void *buf, size_t len);
 int point_poll(struct pollfd *fds, nfds_t nfds, int timeout);
 int point_pidfd_open(pid_t pid, unsigned int flags);
@@ -106,7 +110,15 @@ int point_ioctl(int fd, unsigned long request, ...)
 	arg = va_arg(ap, void *);
 	va_end(ap);
 	FAIL_ON("posix/ioctl");
+	if (request == VFIO_CHECK_EXTENSION)	/* a number, not an address */
+		return errno_return(fake_sys_ioctl_value(fd, request, (unsigned long)arg));
 	return errno_return(fake_sys_ioctl(fd, request, arg));
+}
+
+/* Cannot fail */
+pid_t point_getpid(void)
+{
+	return fake_sys_getpid();
 }
 
 ssize_t point_read(int fd, void *buf, size_t len)
