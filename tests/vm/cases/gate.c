@@ -215,12 +215,12 @@ const struct testcase gate_cases[] = {
 	  overlayfs, ON_ANY | NEEDS_CORE | DEMO, 30 },
 	{ "truncate-through-nfsd-waits",
 	  "so does the NFS server",
-	  nfsd, ON_ANY | NEEDS_CORE, 120 },
+	  nfsd, ON_ANY | NEEDS_CORE | STOCK_ONLY, 120 },
 	{ "rename-over-leased-file",
 	  "unlink and rename over a leased file break nothing, and free no block that the device has",
 	  rename_over, ON_ANY | NEEDS_VFIO, 60 },
 	{ "n-leases-cost-n-looks",
 	  "a break of N leases on one range looks at leases in proportion to N",
-	  many_leases, ON_ANY | NEEDS_CORE, 60 },
+	  many_leases, ON_ANY | NEEDS_CORE | STOCK_ONLY, 60 },
 	{ 0 }
 };

@@ -18,6 +18,7 @@
 #include "report.h"
 #include "select.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
@@ -114,6 +115,29 @@ static void explain_end(int status, struct verdict *v)
 		fail(v, "exited with status %d", WEXITSTATUS(status));
 }
 
+/* Daemons that the case has started left its group, and are the runner's children by now */
+static void kill_children(void)
+{
+	DIR *proc = opendir("/proc");
+	char path[32], stat[512], *end;
+	struct dirent *d;
+	int pid, parent;
+
+	while (proc && (d = readdir(proc))) {
+		pid = atoi(d->d_name);
+		if (!pid)
+			continue;
+		snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+		if (read_text(path, stat, sizeof(stat)) <= 0)
+			continue;
+		end = strrchr(stat, ')');
+		if (end && sscanf(end, ") %*c %d", &parent) == 1 && parent == getpid())
+			kill(pid, SIGKILL);
+	}
+	if (proc)
+		closedir(proc);
+}
+
 /* Kills what is left of the case and waits for it: whoever stays is stuck in the kernel */
 static void reap_group(pid_t group, const char *name, struct verdict *v)
 {
@@ -124,6 +148,7 @@ static void reap_group(pid_t group, const char *name, struct verdict *v)
 
 	for (;;) {
 		kill(-group, SIGKILL);
+		kill_children();
 		while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
 			if (pid == group)
 				explain_end(status, v);
