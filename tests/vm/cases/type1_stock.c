@@ -331,7 +331,7 @@ static void fenced_as_stock(const struct test *t)
 const struct testcase type1_stock_cases[] = {
 	{ "stock-type1-is-recorded",
 	  "results of every ioctl of a container with the stock module, to compare with",
-	  record, ON_ANY | NEEDS_STOCK, 0 },
+	  record, ON_BOTH | NEEDS_STOCK, 0 },
 	{ "anonymous-memory-as-stock",
 	  "every ioctl of a container answers for anonymous memory as stock does, errors included",
 	  anonymous_as_stock, ON_ANY | NEEDS_VFIO, 0 },
