@@ -137,11 +137,13 @@ static void rearm_by_stranger(const struct test *t)
 	CHECK_EQ(lease_lost(p.ctx, a.id), 1);
 }
 
+#define MAPPINGS	32
+
 struct flusher {
 	atomic_bool stop;
 	uint64_t from;
 	int ctx;
-	unsigned int reached;
+	atomic_uint reached;
 };
 
 /* Tries every id that a mapping about to be made can get */
@@ -150,8 +152,8 @@ static void *flush_ahead(void *arg)
 	struct flusher *f = arg;
 
 	while (!atomic_load(&f->stop))
-		for (uint64_t id = f->from; id < f->from + 32; id++)
-			f->reached += !lease_flush(f->ctx, id, 0, 4 * MIB);
+		for (uint64_t id = f->from; id < f->from + MAPPINGS; id++)
+			atomic_fetch_add(&f->reached, !lease_flush(f->ctx, id, 0, PAGE));
 	return NULL;
 }
 
@@ -168,13 +170,13 @@ static void flush_while_acquiring(const struct test *t)
 	f.ctx = h.ctx;
 	f.from = a.id + 1;
 	CHECK_EQ(pthread_create(&thread, NULL, flush_ahead, &f), 0);
-	for (int i = 0; i < 8; i++) {
+	for (int i = 0; i < MAPPINGS / 2 || (i < MAPPINGS && !atomic_load(&f.reached)); i++) {
 		CHECK_EQ(vfio_unmap(&h.edu.vfio, HELD_IOVA, h.size), (int64_t)h.size);
 		CHECK_RET(vfio_map(&h.edu.vfio, h.map, HELD_IOVA, h.size, VFIO_RW), 0);
 	}
 	atomic_store(&f.stop, true);
 	pthread_join(thread, NULL);
-	CHECK(f.reached, "no lease was reached: nothing was shown");
+	CHECK(atomic_load(&f.reached), "no lease was reached: nothing was shown");
 }
 
 static void flush_live(const struct test *t)
