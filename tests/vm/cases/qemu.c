@@ -130,15 +130,15 @@ static void killed(const struct test *t)
 const struct testcase qemu_cases[] = {
 	{ "qemu-stock-refuses",
 	  "QEMU with RAM on fs-dax and a passed-through device does not start on the stock kernel",
-	  stock_refuses, ON_ANY | NEEDS_STOCK | DEMO_QEMU, 60 },
+	  stock_refuses, ON_ANY | STOCK_ONLY | NEEDS_STOCK | DEMO_QEMU, 60 },
 	{ "qemu-starts",
 	  "unmodified QEMU starts with RAM on fs-dax and a passed-through device, which reads and writes guest memory",
-	  starts, ON_ANY | NEEDS_VFIO | DEMO_QEMU, 60 },
+	  starts, ON_ANY | STOCK_ONLY | NEEDS_VFIO | DEMO_QEMU, 60 },
 	{ "qemu-plugs-and-resets",
 	  "device and memory hot-plug, reset, unplug, quit of QEMU: each mapping is a lease, and none is left",
-	  life, ON_XFS | NEEDS_VFIO | DEMO_QEMU, 90 },
+	  life, ON_XFS | STOCK_ONLY | NEEDS_VFIO | DEMO_QEMU, 90 },
 	{ "qemu-killed-leaves-nothing",
 	  "SIGKILL of a QEMU with an NVDIMM and a passed-through device leaves no lease",
-	  killed, ON_XFS | NEEDS_VFIO, 60 },
+	  killed, ON_XFS | STOCK_ONLY | NEEDS_VFIO, 60 },
 	{ 0 }
 };

@@ -156,12 +156,12 @@ static void rearm(const struct test *t)
 const struct testcase qemu_break_cases[] = {
 	{ "qemu-survives-punch-and-truncate",
 	  "punch and truncate of guest memory cost a running QEMU the granules they hit, without a grace nobody could use",
-	  survives, ON_ANY | NEEDS_VFIO | DEMO_QEMU, 60 },
+	  survives, ON_ANY | STOCK_ONLY | NEEDS_VFIO | DEMO_QEMU, 60 },
 	{ "qemu-device-meets-scratch",
 	  "with scratch memory a passed-through device gets no fault where guest memory was punched",
-	  scratch, ON_XFS | NEEDS_VFIO, 60 },
+	  scratch, ON_XFS | STOCK_ONLY | NEEDS_VFIO, 60 },
 	{ "qemu-rearmed",
 	  "guest memory that was punched comes back at the same guest address on the file's new blocks",
-	  rearm, ON_XFS | NEEDS_VFIO | DEMO_QEMU, 60 },
+	  rearm, ON_XFS | STOCK_ONLY | NEEDS_VFIO | DEMO_QEMU, 60 },
 	{ 0 }
 };

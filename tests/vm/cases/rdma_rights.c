@@ -288,10 +288,10 @@ const struct testcase rdma_rights_cases[] = {
 	{ "rdma-parts-are-lost-whole", "what has lost a part is dead for ever, also after a re-arm; what lies beside it lives",
 	  parts_are_lost_whole, ON_EXT4 | NEEDS_RXE, 0 },
 	{ "rdma-truncate-against-traffic", "a truncate under RDMA writes: the file that gets the freed blocks stays intact",
-	  truncate_against_traffic, ON_XFS | NEEDS_RXE, 30 },
+	  truncate_against_traffic, ON_XFS | STOCK_ONLY | NEEDS_RXE, 30 },
 	{ "rdma-emergency-takes-region", "a swap of extents, which asks nobody: the region is dead when it returns",
 	  emergency_takes_region, ON_XFS | NEEDS_RXE, 0 },
 	{ "rdma-killed-holder-lets-go", "SIGKILL of a process with a region under traffic: nothing is left of lease and region",
-	  killed_holder_lets_go, ON_EXT4 | NEEDS_RXE, 0 },
+	  killed_holder_lets_go, ON_EXT4 | STOCK_ONLY | NEEDS_RXE, 0 },
 	{ 0 }
 };

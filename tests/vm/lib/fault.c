@@ -96,7 +96,7 @@ bool fault_next(struct fault_log *log, struct fault *f, int timeout_ms)
 
 bool fault_wait(struct fault_log *log, uint64_t iova, uint64_t len, bool write)
 {
-	int64_t end = now_ns() + 5000000000LL;
+	int64_t end = now_ns() + 15000000000LL;
 	struct fault f;
 	int64_t left;
 

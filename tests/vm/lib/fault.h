@@ -46,7 +46,7 @@ void fault_close(struct fault_log *log);
 /* The next fault: false if none comes within @timeout_ms (0: only those already there) */
 bool fault_next(struct fault_log *log, struct fault *f, int timeout_ms);
 
-/* Waits for a fault of this direction within [iova, iova + len), skipping others: 5 s at most */
+/* Waits for a fault of this direction within [iova, iova + len), skipping others: 15 s at most */
 bool fault_wait(struct fault_log *log, uint64_t iova, uint64_t len, bool write);
 
 /* How many faults have come since the last call */
