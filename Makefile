@@ -10,7 +10,7 @@ REL = $(shell $(MAKE) -s --no-print-directory -C $(KDIR) kernelrelease)
 OUT = $(CURDIR)/build/$(REL)
 NPROC := $(shell nproc)
 
-.PHONY: all picture deps modules userspace tests demo demo-qemu demo-rdma check mutants check-now demo-now demo-qemu-now demo-rdma-now install packages clean help
+.PHONY: all picture deps modules userspace tests demo demo-qemu demo-rdma check mutants torture check-now demo-now demo-qemu-now demo-rdma-now install packages clean help
 all: modules userspace
 
 help:
@@ -19,6 +19,7 @@ help:
 	@echo "make demo-rdma  the same for RDMA, with the programs of Debian's perftest"
 	@echo "make check      install what is needed, build, run every test; last line: the verdict"
 	@echo "make mutants    build wrong versions of the modules; each must make a test fail (half an hour)"
+	@echo "make torture    everything at once under a device that writes: MINUTES=10, SEED=1, FS=xfs, debug kernel"
 	@echo "make            build modules and user space (make deps installs what that needs)"
 	@echo "make modules    daxlease.ko and the drop-ins, vfio_iommu_type1 and rdma_rxe, in build/RELEASE/"
 	@echo "                KDIR=DIR: for another kernel than the newest linux-headers-6.12"
@@ -88,6 +89,14 @@ mutants: deps
 picture: all tests
 	tests/vm/run --fs xfs --verbose timeline-of-a-break | tests/vm/timeline >timeline.svg.new
 	mv timeline.svg.new timeline.svg
+
+torture: MINUTES = 10
+torture: SEED = 1
+torture: FS = xfs
+torture: deps
+	@$(MAKE) --no-print-directory all tests
+	@dir=$$(tests/vm/debug-kernel) && $(MAKE) --no-print-directory -s modules KDIR="$$dir/build"
+	@tests/vm/run --kernel debug --fs $(FS) --minutes $(MINUTES) --seed $(SEED) --verbose torture-writes-nothing-astray
 
 clean:
 	rm -rf build

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# First program of the test guest: loads drivers, makes /mnt/dax on the NVDIMM, gives the edu devices to
-# vfio-pci, runs the command it was given, and powers off. Started by tests/vm/boot; not for a host.
+# First program of the test guest: loads drivers, makes /mnt/dax on the NVDIMM, gives the edu and NVMe
+# devices to vfio-pci, runs the command it was given, and powers off. Started by tests/vm/boot; not for a host.
 # From the environment: DAXLEASE_FS (ext4, xfs), DAXLEASE_KERNEL, DAXLEASE_MODULES (root of lib/modules).
 set -u
 export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C
@@ -58,10 +58,10 @@ xfs) xfs_io -x -c 'resblks 0' /mnt/dax >/dev/null ;;
 esac
 
 for d in /sys/bus/pci/devices/*; do
-	[ "$(cat "$d/vendor" "$d/device")" = $'0x1234\n0x11e8' ] || continue
+	case $(cat "$d/vendor" "$d/device") in $'0x1234\n0x11e8' | $'0x1b36\n0x0010') ;; *) continue ;; esac
 	echo vfio-pci >"$d/driver_override"
 	echo "${d##*/}" >/sys/bus/pci/drivers_probe
-	[ -e "$d/driver" ] || fail "edu was not bound to vfio-pci"
+	[ -e "$d/driver" ] || fail "${d##*/} was not bound to vfio-pci"
 done
 
 read -r up _ </proc/uptime

@@ -12,6 +12,7 @@ extern const struct testcase rdma_cases[], rdma_rights_cases[];
 extern const struct testcase rdma_user_cases[];
 extern const struct testcase watch_cases[], type1_policy_cases[], gate_cases[];
 extern const struct testcase failnth_cases[];
+extern const struct testcase torture_cases[], permission_cases[];
 
 const struct testcase *const case_tables[] = {
 	stock_cases,
@@ -32,6 +33,7 @@ const struct testcase *const case_tables[] = {
 	paths_moved_cases,
 	paths_calm_cases,
 	refuse_cases,
+	permission_cases,
 	rearm_cases,
 	qemu_cases,
 	qemu_break_cases,
@@ -42,6 +44,7 @@ const struct testcase *const case_tables[] = {
 	rdma_user_cases,
 	unload_cases,
 	timeline_cases,
+	torture_cases,
 	qemu_companion_cases,	/* the last of a demonstration, too */
 	selftest_cases,
 	NULL

@@ -26,7 +26,7 @@
 #define NEEDS_RXE	(1U << 8)	/* daxlease.ko and our rdma_rxe, with a device: lib/verbs.h */
 #define DEMO_QEMU	(1U << 12)	/* part of the demonstration "qemu" */
 #define DEMO_RDMA	(1U << 13)	/* part of the demonstration "rdma" */
-#define STOCK_ONLY	(1U << 14)	/* of user space: the debug kernel would find nothing more */
+#define STOCK_ONLY	(1U << 14)	/* of user space, or too slow with the debug kernel's checks */
 
 /**
  * struct test - what a running case is told
@@ -35,6 +35,8 @@
  * @debug: on the debug kernel
  * @demo: in a demonstration
  * @tools: directory of the programs of user space, daxlease-qemu among them
+ * @minutes: that a case which can go on for ever is given; 0: it is one of many
+ * @seed: of random numbers
  */
 struct test {
 	const char *dir;
@@ -42,6 +44,8 @@ struct test {
 	bool debug;
 	bool demo;
 	const char *tools;
+	unsigned int minutes;
+	uint64_t seed;
 };
 
 /**

@@ -9,44 +9,49 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/pidfd.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #define LEASES	"/sys/kernel/debug/daxlease/leases"
 #define BLOCK	512	/* of the accesses that only have to work or not */
 
-uint64_t held_lease_on(ino_t ino)
+/* Of any offset, if @offset is -1 */
+static uint64_t find_implicit(ino_t ino, uint64_t offset)
 {
 	static char table[1 << 20];
-	uint64_t id, found;
+	uint64_t id, on, at;
 	int n;
 
 	CHECK(read_text(LEASES, table, sizeof(table)) > 0);
 	for (char *save, *l = strtok_r(table, "\n", &save); l; l = strtok_r(NULL, "\n", &save)) {
-		n = sscanf(l, "%" SCNu64 " %*s %*s %*u %*u:%*u %" SCNu64, &id, &found);
-		if (*l != '#' && n == 2 && found == ino)
+		n = sscanf(l, "%" SCNu64 " implicit %*s %*u %*u:%*u %" SCNu64 " %" SCNu64, &id, &on, &at);
+		if (*l != '#' && n == 3 && on == ino && (offset == UINT64_MAX || offset == at))
 			return id;
 	}
 	return 0;
 }
 
+uint64_t held_lease_on(ino_t ino)
+{
+	return find_implicit(ino, UINT64_MAX);
+}
+
+uint64_t held_lease_at(ino_t ino, uint64_t offset)
+{
+	return find_implicit(ino, offset);
+}
+
 void held_open(struct held *h, const char *dir, uint64_t size, uint64_t grace_ns)
 {
 	struct stat st;
-	int pidfd;
 
 	*h = (struct held){ .size = size, .ctx = -1 };
 	snprintf(h->path, sizeof(h->path), "%s/held", dir);
 	h->fd = file_create(h->path, size, HELD_SEED);
 	h->map = file_map(h->fd, 0, size);
 	edu_open(&h->edu);
-	if (grace_ns) {
-		h->ctx = lease_open();
-		pidfd = CHECK_SYS(pidfd_open(getpid(), 0));
-		CHECK_RET(lease_watch(h->ctx, pidfd, 0, grace_ns), 0);
-		close(pidfd);
-	}
+	if (grace_ns)
+		h->ctx = lease_open_watching(grace_ns);
 	CHECK_RET(vfio_map(&h->edu.vfio, h->map, HELD_IOVA, size, VFIO_RW), 0);
 	CHECK_SYS(fstat(h->fd, &st));
 	h->lease = held_lease_on(st.st_ino);

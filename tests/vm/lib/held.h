@@ -42,8 +42,9 @@ void held_open(struct held *h, const char *dir, uint64_t size, uint64_t grace_ns
 /* Unmaps and closes the file; the device keeps it */
 void held_forget(struct held *h);
 
-/* The lease on an inode, from the table of the machine: its id, or 0 */
+/* The implicit lease on an inode, any or the one that begins at @offset, from the table of the machine: id or 0 */
 uint64_t held_lease_on(ino_t ino);
+uint64_t held_lease_at(ino_t ino, uint64_t offset);
 
 /* The device reads what the file has, and writes a block there that read(2) sees, at @offset */
 void held_check_live(struct held *h, int fd, uint64_t offset);

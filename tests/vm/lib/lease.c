@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/pidfd.h>
 #include <unistd.h>
 
 #define LEASES	"/sys/kernel/debug/daxlease/leases"
@@ -18,6 +19,16 @@ static int call(int ctx, unsigned long cmd, void *arg)
 int lease_open(void)
 {
 	return CHECK_SYS(open("/dev/daxlease", O_RDWR | O_CLOEXEC | O_NONBLOCK));
+}
+
+int lease_open_watching(uint64_t grace_ns)
+{
+	int pidfd = CHECK_SYS(pidfd_open(getpid(), 0));
+	int ctx = lease_open();
+
+	CHECK_RET(lease_watch(ctx, pidfd, 0, grace_ns), 0);
+	close(pidfd);
+	return ctx;
 }
 
 int lease_info(int ctx, struct daxlease_info *info)

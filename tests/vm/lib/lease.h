@@ -16,6 +16,9 @@
 /* Opens a context, close-on-exec and non-blocking, or fails the case */
 int lease_open(void);
 
+/* The same, and it watches this process with a grace of @grace_ns */
+int lease_open_watching(uint64_t grace_ns);
+
 int lease_info(int ctx, struct daxlease_info *info);
 
 /* @out: may be NULL; has id and generation */

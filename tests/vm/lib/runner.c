@@ -5,7 +5,8 @@
  *
  *   vm-cases --list | --plan SELECTION | --run SELECTION --core KO --type1 KO --rxe KO --root DIR
  *            --tools DIR --results FILE
- *   SELECTION: --fs ext4|xfs [--debug] [--demo GROUP] [CASE...]
+ *   SELECTION: --fs ext4|xfs [--debug] [--demo GROUP] [--minutes N] [--seed S]
+ *              [CASE...]
  *   vm-cases --op ...            one file operation, for a breaker (breaker.c)
  */
 #include "breaker.h"
@@ -181,12 +182,13 @@ static pid_t start_case(const struct testcase *c, const struct test *t, int mess
 
 static int remove_directory(const void *dir)
 {
-	return shell("rm -rf '%s'", (const char *)dir);
+	/* ext4 gives blocks back when the transaction commits: the next case wants them, aligned */
+	return shell("rm -rf '%s' && sync -f " DAX_MOUNT, (const char *)dir);
 }
 
 static void run_in_directory(const struct testcase *c, const struct test *t, struct verdict *v)
 {
-	int seconds = (c->seconds ?: CASE_SECONDS) * (t->debug ? DEBUG_FACTOR : 1);
+	int seconds = (c->seconds ?: CASE_SECONDS) * (t->debug ? DEBUG_FACTOR : 1) + t->minutes * 60;
 	int status = 0, messages[2];
 	pid_t pid;
 
@@ -223,7 +225,8 @@ static void run_case(const struct testcase *c, const struct selection *s, const 
 		     const char *tools)
 {
 	static struct verdict v;
-	struct test t = { .fs = s->fs, .debug = s->debug, .demo = s->demo, .tools = tools };
+	struct test t = { .fs = s->fs, .debug = s->debug, .demo = s->demo, .tools = tools,
+			  .minutes = s->minutes, .seed = s->seed };
 	int64_t start = now_ns();
 	int kmsg = kmsg_open();
 	const char *why;
@@ -314,7 +317,8 @@ int main(int argc, char **argv)
 		{ "core", required_argument, NULL, 'c' }, { "type1", required_argument, NULL, 't' },
 		{ "rxe", required_argument, NULL, 'x' },
 		{ "root", required_argument, NULL, 'R' }, { "tools", required_argument, NULL, 'T' },
-		{ "results", required_argument, NULL, 'o' }, { 0 }
+		{ "results", required_argument, NULL, 'o' }, { "minutes", required_argument, NULL, 'm' },
+		{ "seed", required_argument, NULL, 's' }, { 0 }
 	};
 	struct module_paths paths = { .core = "", .type1 = "", .rxe = "", .root = "" };
 	struct selection s = { .fs = "ext4" };
@@ -336,6 +340,8 @@ int main(int argc, char **argv)
 			}
 			break;
 		case 'T': tools = optarg; break;
+		case 'm': s.minutes = strtoul(optarg, NULL, 0); break;
+		case 's': s.seed = strtoull(optarg, NULL, 0); break;
 		case 'c': paths.core = optarg; break;
 		case 't': paths.type1 = optarg; break;
 		case 'x': paths.rxe = optarg; break;

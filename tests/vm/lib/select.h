@@ -17,12 +17,16 @@
  * @fs: "ext4" or "xfs"
  * @debug: the debug kernel
  * @demo: only cases with this flag: a demonstration's; 0: no demonstration
+ * @minutes: for the cases, see struct test
+ * @seed: likewise
  * @names: names of cases, ended by NULL; empty: all but the self-test's
  */
 struct selection {
 	const char *fs;
 	bool debug;
 	unsigned int demo;
+	unsigned int minutes;
+	uint64_t seed;
 	char **names;
 };
 

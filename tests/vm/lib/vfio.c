@@ -17,8 +17,16 @@
 #include <unistd.h>
 
 #define PCI_DEVICES	"/sys/bus/pci/devices"
-#define EDU_VENDOR	"0x1234"
-#define EDU_DEVICE	"0x11e8"
+
+/* Which device, and by which kind of interrupt it speaks */
+struct kind {
+	const char *vendor;
+	const char *device;
+	unsigned int irq;
+};
+
+static const struct kind edu = { "0x1234", "0x11e8", VFIO_PCI_MSI_IRQ_INDEX };
+static const struct kind nvme = { "0x1b36", "0x0010", VFIO_PCI_MSIX_IRQ_INDEX };
 
 static bool attribute_is(const char *address, const char *name, const char *value)
 {
@@ -28,8 +36,8 @@ static bool attribute_is(const char *address, const char *name, const char *valu
 	return read_text(path, text, sizeof(text)) > 0 && !strncmp(text, value, strlen(value));
 }
 
-/* The device of this kind with the @n-th lowest address */
-static void find_device(struct vfio *v, const char *vendor, const char *device, unsigned int n)
+/* The device of its kind with the @n-th lowest address */
+static void find_device(struct vfio *v, const struct kind *kind, unsigned int n)
 {
 	char path[512], link[PATH_MAX];
 	struct dirent **names;
@@ -40,13 +48,13 @@ static void find_device(struct vfio *v, const char *vendor, const char *device, 
 	CHECK(count > 0);
 	v->address[0] = 0;
 	for (int i = 0; i < count; i++) {
-		if (attribute_is(names[i]->d_name, "vendor", vendor) &&
-		    attribute_is(names[i]->d_name, "device", device) && n-- == 0)
+		if (attribute_is(names[i]->d_name, "vendor", kind->vendor) &&
+		    attribute_is(names[i]->d_name, "device", kind->device) && n-- == 0)
 			snprintf(v->address, sizeof(v->address), "%.31s", names[i]->d_name);
 		free(names[i]);
 	}
 	free(names);
-	CHECK(v->address[0], "no device %s:%s", vendor, device);
+	CHECK(v->address[0], "no device %s:%s", kind->vendor, kind->device);
 	snprintf(path, sizeof(path), PCI_DEVICES "/%s/iommu_group", v->address);
 	len = CHECK_SYS(readlink(path, link, sizeof(link) - 1));
 	link[len] = 0;
@@ -55,7 +63,7 @@ static void find_device(struct vfio *v, const char *vendor, const char *device, 
 
 void vfio_find(struct vfio *v, unsigned int n)
 {
-	find_device(v, EDU_VENDOR, EDU_DEVICE, n);
+	find_device(v, &edu, n);
 }
 
 static void open_container(struct vfio *v)
@@ -86,14 +94,14 @@ static void map_bar(struct vfio *v)
 	CHECK(v->bar != MAP_FAILED, "BAR 0: %s", strerror(errno));
 }
 
-static void enable_device(struct vfio *v)
+static void enable_device(struct vfio *v, unsigned int irq_index)
 {
 	struct vfio_region_info config = { .argsz = sizeof(config), .index = VFIO_PCI_CONFIG_REGION_INDEX };
 	union {
 		struct vfio_irq_set set;
 		char bytes[sizeof(struct vfio_irq_set) + sizeof(int)];
 	} irq = { .set = {
-		.argsz = sizeof(irq), .count = 1, .index = VFIO_PCI_MSI_IRQ_INDEX,
+		.argsz = sizeof(irq), .count = 1, .index = irq_index,
 		.flags = VFIO_IRQ_SET_DATA_EVENTFD | VFIO_IRQ_SET_ACTION_TRIGGER,
 	} };
 	uint16_t command;
@@ -108,21 +116,31 @@ static void enable_device(struct vfio *v)
 	CHECK_SYS(ioctl(v->device, VFIO_DEVICE_SET_IRQS, &irq));
 }
 
-static void open_device(struct vfio *v)
+static void open_device(struct vfio *v, const struct kind *kind)
 {
 	v->device = CHECK_SYS(ioctl(v->group, VFIO_GROUP_GET_DEVICE_FD, v->address));
 	map_bar(v);
-	enable_device(v);
+	enable_device(v, kind->irq);
 }
 
-void vfio_open_nth(struct vfio *v, unsigned int n)
+static void open_all(struct vfio *v, const struct kind *kind, unsigned int n)
 {
-	vfio_find(v, n);
+	find_device(v, kind, n);
 	open_container(v);
 	open_group(v);
 	CHECK_SYS(ioctl(v->group, VFIO_GROUP_SET_CONTAINER, &v->container));
 	CHECK_SYS(ioctl(v->container, VFIO_SET_IOMMU, VFIO_TYPE1v2_IOMMU));
-	open_device(v);
+	open_device(v, kind);
+}
+
+void vfio_open_nth(struct vfio *v, unsigned int n)
+{
+	open_all(v, &edu, n);
+}
+
+void vfio_open_nvme(struct vfio *v)
+{
+	open_all(v, &nvme, 0);
 }
 
 void vfio_open(struct vfio *v)
@@ -132,7 +150,7 @@ void vfio_open(struct vfio *v)
 
 void vfio_prepare(struct vfio *v, const struct vfio *other, unsigned int n)
 {
-	vfio_find(v, n);
+	find_device(v, &edu, n);
 	v->container = CHECK_SYS(fcntl(other->container, F_DUPFD_CLOEXEC, 0));
 	open_group(v);
 }
@@ -144,7 +162,7 @@ int vfio_attach(struct vfio *v)
 
 void vfio_start(struct vfio *v)
 {
-	open_device(v);
+	open_device(v, &edu);
 }
 
 void vfio_abandon(struct vfio *v)
@@ -179,9 +197,10 @@ static void bind_to_vfio(const char *address)
 
 int vfio_attach_pci(struct vfio *v, const struct vfio *other, const char *vendor, const char *device)
 {
+	const struct kind kind = { .vendor = vendor, .device = device };
 	int err;
 
-	find_device(v, vendor, device, 0);
+	find_device(v, &kind, 0);
 	bind_to_vfio(v->address);
 	if (other)
 		v->container = CHECK_SYS(fcntl(other->container, F_DUPFD_CLOEXEC, 0));

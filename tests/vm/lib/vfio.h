@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * A VFIO user: one container of type1 v2, the group of an edu device, the device, its BAR and its
+ * A VFIO user: one container of type1 v2, the group of a device (edu or NVMe), the device, its BAR and its
  * interrupt. Functions that set up fail the case; those under test return -errno.
  */
 #ifndef LIB_VFIO_H
@@ -16,8 +16,8 @@
  * struct vfio - all descriptors are close-on-exec
  * @container: /dev/vfio/vfio
  * @group: /dev/vfio/N
- * @device: the edu device
- * @irq: eventfd of its MSI
+ * @device: the device
+ * @irq: eventfd of its MSI or first MSI-X
  * @bar: its BAR 0
  * @bar_size: bytes
  * @group_id: N
@@ -40,6 +40,9 @@ void vfio_find(struct vfio *v, unsigned int n);
 /* The first edu device, or the @n-th from 0, in a container of its own */
 void vfio_open(struct vfio *v);
 void vfio_open_nth(struct vfio *v, unsigned int n);
+
+/* The NVMe controller, in a container of its own */
+void vfio_open_nvme(struct vfio *v);
 
 /* The @n-th edu device in the container of @other, which is live: 0, or -errno and nothing is open */
 int vfio_join(struct vfio *v, const struct vfio *other, unsigned int n);
