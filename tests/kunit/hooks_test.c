@@ -31,6 +31,7 @@ static void arm_hooks(struct kunit *test, struct dl_redirect *lost)
 	int err;
 
 	KUNIT_ASSERT_FALSE(test, IS_ERR(dir));
+	KUNIT_ASSERT_EQ(test, dl_early_resolve(), 0);	/* other suites have put theirs there */
 	dev = real_dl_removal_device(file_inode(dir)->i_sb);
 	err = IS_ERR(dev) ? PTR_ERR(dev) : real_dl_hooks_get(file_inode(dir)->i_sb, dev);
 	if (!IS_ERR(dev))
