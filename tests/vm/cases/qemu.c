@@ -136,7 +136,7 @@ const struct testcase qemu_cases[] = {
 	  starts, ON_ANY | STOCK_ONLY | NEEDS_VFIO | DEMO_QEMU, 60 },
 	{ "qemu-plugs-and-resets",
 	  "device and memory hot-plug, reset, unplug, quit of QEMU: each mapping is a lease, and none is left",
-	  life, ON_XFS | STOCK_ONLY | NEEDS_VFIO | DEMO_QEMU, 90 },
+	  life, ON_XFS | STOCK_ONLY | NEEDS_VFIO | DEMO_QEMU, 240 },
 	{ "qemu-killed-leaves-nothing",
 	  "SIGKILL of a QEMU with an NVDIMM and a passed-through device leaves no lease",
 	  killed, ON_XFS | STOCK_ONLY | NEEDS_VFIO, 60 },

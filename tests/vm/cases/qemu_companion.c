@@ -189,15 +189,15 @@ static void stopped_by_others(const struct test *t)
 const struct testcase qemu_companion_cases[] = {
 	{ "qemu-discard",
 	  "a range that the guest gave up is discarded under a running guest and comes back empty when wanted",
-	  discard, ON_XFS | STOCK_ONLY | NEEDS_VFIO | DEMO_QEMU, 90 },
+	  discard, ON_XFS | STOCK_ONLY | NEEDS_VFIO | DEMO_QEMU, 240 },
 	{ "qemu-silent",
 	  "when QEMU does not answer, the companion says so and the kernel fences; later everything comes back",
-	  silent, ON_XFS | STOCK_ONLY | NEEDS_VFIO, 90 },
+	  silent, ON_XFS | STOCK_ONLY | NEEDS_VFIO, 240 },
 	{ "qemu-stopped-by-others",
 	  "a machine that somebody else has stopped is re-armed and stays stopped",
-	  stopped_by_others, ON_XFS | STOCK_ONLY | NEEDS_VFIO, 90 },
+	  stopped_by_others, ON_XFS | STOCK_ONLY | NEEDS_VFIO, 240 },
 	{ "qemu-live-snapshot",
 	  "cp --reflink of a running guest's memory is an image of one moment, and neither guest nor device notices",
-	  snapshot, ON_XFS | STOCK_ONLY | NEEDS_VFIO | DEMO_QEMU, 90 },
+	  snapshot, ON_XFS | STOCK_ONLY | NEEDS_VFIO | DEMO_QEMU, 240 },
 	{ 0 }
 };
