@@ -37,7 +37,7 @@
 
 #define DAX_MOUNT	"/mnt/dax"
 #define CASE_SECONDS	20
-#define DEBUG_FACTOR	4	/* KASAN and lockdep under TCG */
+#define DEBUG_FACTOR	8	/* KASAN and lockdep under TCG */
 #define REAP_SECONDS	10
 
 /**
