@@ -38,7 +38,7 @@
 #define DAX_MOUNT	"/mnt/dax"
 #define CASE_SECONDS	20
 #define DEBUG_FACTOR	8	/* KASAN and lockdep under TCG */
-#define REAP_SECONDS	10
+#define REAP_SECONDS	30
 
 /**
  * struct verdict - what is known of the running case
