@@ -1,31 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Contexts and ioctls: what reaches the kernel, what comes back, what a failure leaves behind. */
-#include "suite.h"
+#include "context.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-
-#include <libdaxlease.h>
-
-#include "fake.h"
-
-static struct daxlease_ctx *ctx;
-
-static int open_fake(void **state)
-{
-	(void)state;
-	fake_reset();
-	return daxlease_open(NULL, &ctx);
-}
-
-static int close_fake(void **state)
-{
-	(void)state;
-	daxlease_close(ctx);
-	ctx = NULL;
-	return fake.open_fds;	/* a leak fails the test */
-}
 
 static void open_is_cloexec_nonblocking_and_of_the_default_device(void **state)
 {
@@ -470,8 +449,6 @@ static void errors_are_explained_in_their_context(void **state)
 		assert_non_null(strstr(text, rows[i].part));
 	}
 }
-
-#define WITH_CTX(test) cmocka_unit_test_setup_teardown(test, open_fake, close_fake)
 
 static const struct CMUnitTest tests[] = {
 	WITH_CTX(open_is_cloexec_nonblocking_and_of_the_default_device),

@@ -91,6 +91,13 @@ static void done(const char *value)
 	answer(last_id(), "return", value);
 }
 
+/* The command comes, and is carried out */
+static void grant(const char *name)
+{
+	expect(name);
+	done("{}");
+}
+
 static void meet(bool running)
 {
 	monitor = accept(listener, NULL, NULL);
@@ -98,8 +105,7 @@ static void meet(bool running)
 	/* In two pieces, as a stream may come */
 	say("{\"QMP\": {\"version\": {}, \"capa");
 	say("bilities\": []}}\r\n");
-	expect("qmp_capabilities");
-	done("{}");
+	grant("qmp_capabilities");
 	expect("query-status");
 	done(running ? "{\"status\": \"running\", \"running\": true}" : "{\"status\": \"paused\", \"running\": false}");
 	collect(run.out_fd, run.out, "watching");
@@ -160,8 +166,7 @@ static void a_break_stops_gives_way_rearms_and_goes_on(void **state)
 	expect("stop");
 	say("{\"timestamp\": {}, \"event\": \"STOP\"}\r\n");
 	done("{}");
-	expect("cont");
-	done("{}");
+	grant("cont");
 	collect(run.out_fd, run.out, "\ndone");
 	end(0);
 	assert_order("break stop drained ack event rearm cont done");
@@ -211,8 +216,7 @@ static void a_refusal_is_logged_in_qemus_words(void **state)
 	START(true, "--json");
 	expect("stop");
 	answer(last_id(), "error", "{\"class\": \"GenericError\", \"desc\": \"not today\"}");
-	expect("cont");
-	done("{}");
+	grant("cont");
 	collect(run.out_fd, run.out, "\"done\"");
 	end(0);
 	assert_has(run.out, "\"problem\":\"not today\"");
@@ -247,10 +251,8 @@ static void a_device_without_id_is_named_by_its_path(void **state)
 	done("[]");
 	expect("qom-list");
 	done("[{\"name\": \"device[0]\", \"type\": \"child<vfio-pci>\"}]");
-	expect("stop");
-	done("{}");
-	expect("cont");
-	done("{}");
+	grant("stop");
+	grant("cont");
 	collect(run.out_fd, run.out, "\ndone");
 	end(0);
 	assert_order("break stop ack cont done");
@@ -265,12 +267,9 @@ static void a_guest_that_does_not_unplug_in_time_is_stopped(void **state)
 	done(VFIO_DEVICE);
 	expect("qom-list");
 	done("[]");
-	expect("device_del");
-	done("{}");
-	expect("stop");
-	done("{}");
-	expect("cont");
-	done("{}");
+	grant("device_del");
+	grant("stop");
+	grant("cont");
 	collect(run.out_fd, run.out, "\ndone");
 	end(0);
 	assert_order("break device_del stop ack cont done");
@@ -283,10 +282,8 @@ static void the_machine_does_not_stand_longer_than_allowed(void **state)
 	fake.fence_on_ack = true;
 	queue_break(30 * SECOND, 0);
 	START(true, "--pause-max", "30ms");
-	expect("stop");
-	done("{}");
-	expect("cont");
-	done("{}");
+	grant("stop");
+	grant("cont");
 	collect(run.out_fd, run.out, "takes too long");
 	end(0);
 	assert_null(strstr(run.out, "\ndone"));
@@ -297,10 +294,8 @@ static void what_was_punched_stays_lost_until_asked_for(void **state)
 	(void)state;
 	queue_break(30 * SECOND, DAXLEASE_CMD_ACK);
 	START(true, "--rearm", "clone");
-	expect("stop");
-	done("{}");
-	expect("cont");
-	done("{}");
+	grant("stop");
+	grant("cont");
 	collect(run.out_fd, run.out, "\ndone");
 	assert_order("break ack left-lost cont done");
 	assert_null(strstr(run.out, "\nrearm"));
@@ -316,8 +311,7 @@ static void a_loss_may_leave_the_machine_stopped(void **state)
 	fake.ioctl_err_cmd = DAXLEASE_CMD_REARM;
 	queue_break(30 * SECOND, DAXLEASE_CMD_ACK);
 	START(true, "--on-loss", "stop");
-	expect("stop");
-	done("{}");
+	grant("stop");
 	collect(run.out_fd, run.out, "\ndone");
 	end(0);
 	assert_order("rearm left-stopped done");
@@ -331,12 +325,10 @@ static void whoever_ends_it_gets_a_running_machine(void **state)
 	fake.fence_on_ack = true;
 	queue_break(30 * SECOND, 0);
 	START(true, "--on-break", "stop");
-	expect("stop");
-	done("{}");
+	grant("stop");
 	collect(run.out_fd, run.out, "\nack");
 	kill(run.pid, SIGTERM);
-	expect("cont");
-	done("{}");
+	grant("cont");
 	finish();
 	assert_int_equal(run.code, 0);
 	assert_has(run.out, "why=daxlease-qemu ends");
@@ -348,10 +340,8 @@ static void hooks_run_at_both_ends_and_not_too_long(void **state)
 	queue_break(30 * SECOND, DAXLEASE_CMD_ACK);
 	START(true, "--hook-time", "500ms", "--hook",
 	      "echo $DAXLEASE_STEP $DAXLEASE_REASON $DAXLEASE_BREAKER; test $DAXLEASE_STEP = break || exec sleep 60");
-	expect("stop");
-	done("{}");
-	expect("cont");
-	done("{}");
+	grant("stop");
+	grant("cont");
 	collect(run.out_fd, run.out, "it took too long");
 	end(0);
 	assert_order("break hook stop cont done hook");

@@ -1,31 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /* The helpers for users of VFIO: what they ask of the kernel, in which order. */
-#include "suite.h"
+#include "context.h"
 
 #include <errno.h>
 #include <linux/vfio.h>
 
-#include <libdaxlease.h>
-
-#include "fake.h"
-
 #define CONTAINER	55
-
-static struct daxlease_ctx *ctx;
-
-static int open_fake(void **state)
-{
-	(void)state;
-	fake_reset();
-	return daxlease_open(NULL, &ctx);
-}
-
-static int close_fake(void **state)
-{
-	(void)state;
-	daxlease_close(ctx);
-	return 0;
-}
 
 static void check_tells_the_drop_in_from_stock(void **state)
 {
@@ -81,8 +61,9 @@ static void nothing_is_mapped_unwatched(void **state)
 	fake.ioctl_err_cmd = DAXLEASE_CMD_WATCH;
 	assert_int_equal(map_one(), -EPERM);
 	assert_int_equal(fake.nr_requests, 1);
+	fake.ioctl_err = 0;
 	for (unsigned int n = 1; n <= 3; n++) {	/* pidfd_open, WATCH, MAP_DMA */
-		fake_reset();
+		fake.nr_requests = 0;
 		fake_fail_nth(n, ENOMEM);
 		assert_int_equal(map_one(), -ENOMEM);
 		assert_int_equal(fake.nr_requests, n - 1);
@@ -130,8 +111,6 @@ static void rearm_waits_for_cleared(void **state)
 		assert_int_equal(args->length, rows[i].lost);
 	}
 }
-
-#define WITH_CTX(test) cmocka_unit_test_setup_teardown(test, open_fake, close_fake)
 
 static const struct CMUnitTest tests[] = {
 	WITH_CTX(check_tells_the_drop_in_from_stock),
