@@ -241,15 +241,19 @@ static int record(struct daxlease *lease, const struct dl_window *w)
 	return 0;
 }
 
-/* One attempt; -ERESTART: an operation came between. */
+/*
+ * One attempt; -ERESTART: an operation came between. Faults that only fill page tables disturb
+ * nobody, so the first attempt goes without @populate; those that unshare a block kill a lease that
+ * is published already, and have to come before.
+ */
 static struct daxlease *try_acquire(struct dl_gate *gate, const struct dl_request *req,
-				    const struct dl_window *w, struct device *dev)
+				    const struct dl_window *w, struct device *dev, bool populate)
 {
 	struct daxlease *lease;
 	int err;
 
 	err = wait_for_bars(gate, req);
-	if (!err)
+	if (!err && populate)
 		err = dl_populate(w);
 	if (err)
 		return ERR_PTR(err);
@@ -269,6 +273,8 @@ static struct daxlease *try_acquire(struct dl_gate *gate, const struct dl_reques
 				      ((req->range.last + 1) << PAGE_SHIFT) - 1, 0);
 	if (!err)
 		return lease;
+	if (err == -EMLINK && !populate)
+		err = -ERESTART;
 	dl_lease_end(lease);
 put:
 	dl_lease_put(lease);
@@ -310,7 +316,7 @@ struct daxlease *dl_acquire(const struct dl_request *req)
 	if (err)
 		goto out_gate;
 	for (tries = 1;; tries++) {
-		lease = try_acquire(gate, req, &w, dev);
+		lease = try_acquire(gate, req, &w, dev, tries > 1);
 		if (lease != ERR_PTR(-ERESTART))
 			break;
 		lease = ERR_PTR(fatal_signal_pending(current) ? -EINTR : -EAGAIN);

@@ -9,6 +9,8 @@
 #include "hook_blocks.h"
 #include "resolve.h"
 
+#define DL_LOOK		32	/* pages at most that are looked at under one mmap_lock */
+
 /**
  * dl_window_open() - map the range to look at it
  * @w: file, range and write set
@@ -77,33 +79,62 @@ static int check_page(const struct dl_window *w, struct page *page, u64 pgoff)
 }
 
 /*
- * Fault in what is at @pgoff. Returns the number of pages that one look has proved, and the first
- * one's frame; no page is referenced any more then: what happens to them from now on, the hooks
- * see.
+ * The number of pages for one look, at most @max: a large DAX entry needs one, single pages come in
+ * numbers, up to the end of the VMA, which the caller has found at @addr.
  */
-static long resolve_at(const struct dl_window *w, u64 pgoff, u64 *pfn)
+static u64 look_size(const struct dl_window *w, unsigned long addr, u64 pgoff, u64 max)
+{
+	struct xarray *entries = &w->file->f_mapping->i_pages;
+	u64 room = (find_vma(current->mm, addr)->vm_end - addr) >> PAGE_SHIFT;
+
+	if (!xa_load(entries, pgoff) || xa_get_order(entries, pgoff))
+		return 1;
+	return min3(room, max, w->range.last - pgoff + 1);
+}
+
+/* What one look has proved: @nr pages, and of the last of them @count that are contiguous. */
+struct look {
+	u64 pfn[DL_LOOK];
+	long nr;
+	u64 count;
+};
+
+static int prove(const struct dl_window *w, struct page **pages, long n, u64 pgoff, struct look *k)
+{
+	int err = 0;
+
+	for (k->nr = 0; k->nr < n; k->nr++) {
+		err = check_page(w, pages[k->nr], pgoff + k->nr);
+		if (err)
+			break;
+		k->pfn[k->nr] = page_to_pfn(pages[k->nr]);
+	}
+	k->count = n == 1 && !err ? entry_pages(w, pages[0], pgoff) : 1;
+	return k->nr ? 0 : err;
+}
+
+/*
+ * Fault in what is at @pgoff and perhaps pages that follow, at most @max of them. No page is
+ * referenced any more when this returns: what happens to them from now on, the hooks see.
+ */
+static int look_at(const struct dl_window *w, u64 pgoff, u64 max, struct look *k)
 {
 	unsigned long addr = w->addr + ((pgoff - w->range.first) << PAGE_SHIFT);
-	struct page *page;
-	long ret = -EFAULT;
+	struct page *pages[DL_LOOK];
+	long n = -EFAULT;
+	int err;
 
 	if (mmap_read_lock_killable(current->mm))
 		return -EINTR;
 	/* Not pin_user_pages(): a page with the shared marker passes for anonymous at unpin. */
 	if (vma_proves(w, addr, pgoff))
-		ret = get_user_pages(addr, 1, w->write ? FOLL_WRITE : 0, &page);
-	if (ret == 1) {
-		ret = check_page(w, page, pgoff);
-		if (!ret) {
-			ret = entry_pages(w, page, pgoff);
-			*pfn = page_to_pfn(page);
-		}
-		put_page(page);
-	} else if (!ret) {
-		ret = -EFAULT;
-	}
+		n = get_user_pages(addr, look_size(w, addr, pgoff, max),
+				   w->write ? FOLL_WRITE : 0, pages);
+	err = n > 0 ? prove(w, pages, n, pgoff, k) : n ?: -EFAULT;
+	while (n-- > 0)
+		put_page(pages[n]);
 	mmap_read_unlock(current->mm);
-	return ret;
+	return err;
 }
 
 /* What the DAX entries of some pages say is not so any more: drop them. */
@@ -136,9 +167,9 @@ static struct dl_range shared_run(const struct dl_window *w, u64 pgoff)
 {
 	struct dl_range r = { pgoff, pgoff };
 	u64 end = min(w->range.last, pgoff | (DL_GRANULE_PAGES - 1));
-	u64 pfn;
+	struct look k;
 
-	while (r.last < end && resolve_at(w, r.last + 1, &pfn) == -EMLINK)
+	while (r.last < end && look_at(w, r.last + 1, 1, &k) == -EMLINK)
 		r.last++;
 	return r;
 }
@@ -158,26 +189,25 @@ int dl_populate(const struct dl_window *w)
 {
 	u64 pgoff = w->range.first;
 	bool again = false;
-	u64 pfn;
-	long n;
+	struct look k;
 	int err;
 
 	while (pgoff <= w->range.last) {
 		if (fatal_signal_pending(current))
 			return -EINTR;
-		n = resolve_at(w, pgoff, &pfn);
-		if (((n == -EMLINK && w->write) || n == -ERESTART) && !again) {
-			err = forget(w, n == -EMLINK ? shared_run(w, pgoff) :
-						       (struct dl_range){ pgoff, pgoff });
+		err = look_at(w, pgoff, DL_LOOK, &k);
+		if (((err == -EMLINK && w->write) || err == -ERESTART) && !again) {
+			err = forget(w, err == -EMLINK ? shared_run(w, pgoff) :
+							 (struct dl_range){ pgoff, pgoff });
 			if (err)
 				return err;
 			again = true;
 			continue;
 		}
-		if (n < 0)
-			return n;
+		if (err)
+			return err;
 		again = false;
-		pgoff += n;
+		pgoff += k.nr - 1 + k.count;
 		cond_resched();
 	}
 	return 0;
@@ -211,8 +241,8 @@ int dl_resolve(const struct dl_window *w, struct dl_extents *ext, const bool *de
 	u64 base = tail ? tail->first + tail->count : 0;
 	u64 pgoff = w->range.first;
 	struct dl_range stale;
-	u64 pfn;
-	long n;
+	struct look k;
+	long i;
 	int err;
 
 	while (pgoff <= w->range.last) {
@@ -220,13 +250,12 @@ int dl_resolve(const struct dl_window *w, struct dl_extents *ext, const bool *de
 			return -EINTR;
 		if (READ_ONCE(*dead))
 			return -ERESTART;
-		n = resolve_at(w, pgoff, &pfn);
-		if (n < 0)
-			return n;
-		err = dl_extents_append(ext, n, pfn);
+		err = look_at(w, pgoff, DL_LOOK, &k);
+		for (i = 0; !err && i < k.nr; i++)
+			err = dl_extents_append(ext, i < k.nr - 1 ? 1 : k.count, k.pfn[i]);
 		if (err)
 			return err;
-		pgoff += n;
+		pgoff += k.nr - 1 + k.count;
 		cond_resched();
 	}
 	dl_extents_trim(ext);

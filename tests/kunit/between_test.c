@@ -138,6 +138,18 @@ struct begun {
 	struct dl_op *op;
 };
 
+/* Only the second attempt populates the range */
+static void first_attempt_fails(struct rig *rig)
+{
+	if (seam.resolved == 1)
+		dl_gate_emergency(rig->gate, DL_RANGE_ALL, NULL);
+}
+
+static void first_attempt_of_two_fails(void *arg)
+{
+	first_attempt_fails(((struct begun *)arg)->rig);
+}
+
 static void operation_begins(void *arg)
 {
 	struct begun *b = arg;
@@ -153,15 +165,21 @@ static void an_operation_that_begins_before_publishing_bars_it(struct kunit *tes
 	struct dl_request req = request(b.rig, 0, GRANULE - 1);
 	struct daxlease *lease;
 
+	seam.on_resolve = first_attempt_of_two_fails;
 	seam.on_populate = operation_begins;
 	seam.arg = &b;
 	lease = dl_acquire(&req);
 	KUNIT_EXPECT_EQ(test, PTR_ERR_OR_ZERO(lease), -EAGAIN);
-	KUNIT_EXPECT_EQ(test, seam.resolved, 0);
+	KUNIT_EXPECT_EQ(test, seam.resolved, 1);
 	if (!IS_ERR(lease))
 		end(lease);
 	KUNIT_ASSERT_NOT_NULL(test, b.op);
 	dl_op_end(b.op);
+}
+
+static void first_attempt_before_shrinking_fails(void *arg)
+{
+	first_attempt_fails(arg);
 }
 
 static void the_file_shrinks_before_publishing(void *arg)
@@ -174,6 +192,7 @@ static void an_acquire_past_the_new_end_is_refused(struct kunit *test)
 	struct rig *rig = test->priv;
 	struct dl_request req = request(rig, GRANULE, 2 * GRANULE - 1);
 
+	seam.on_resolve = first_attempt_before_shrinking_fails;
 	seam.on_populate = the_file_shrinks_before_publishing;
 	seam.arg = rig;
 	KUNIT_EXPECT_EQ(test, PTR_ERR_OR_ZERO(dl_acquire(&req)), -EINVAL);
