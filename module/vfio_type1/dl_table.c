@@ -10,9 +10,13 @@
 #include <linux/bitmap.h>
 #include <linux/iommu.h>
 #include <linux/mm.h>
+#include <linux/scatterlist.h>
+#include <linux/slab.h>
 
 #include "daxlease_consumer.h"
 #include "dl_seg.h"
+
+#define DL_BATCH	128U	/* runs in one call into the IOMMU */
 
 /*
  * Unmap whatever is mapped in [iova, end), without trusting what should be. A page of the IOMMU
@@ -84,27 +88,57 @@ bool dl_table_unmap(struct dl_seg *seg, unsigned long first, unsigned long end)
 	return gone;
 }
 
-/* One call of iommu_map(): pages from @page on, at most up to @stop. Pages, or -errno */
-static long dl_map_call(struct dl_seg *seg, struct iommu_domain *domain, u64 page, u64 stop)
+/*
+ * The runs of pages [page, stop), at most DL_BATCH of them, as a table. It ends where one call has
+ * to end (dl_granule.h): what adjoins within it the IOMMU core may join.
+ */
+static int dl_table_runs(struct dl_seg *seg, struct iommu_domain *domain, struct scatterlist *sg,
+			 unsigned int room, u64 page, u64 stop)
 {
 	unsigned long sizes = domain->pgsize_bitmap & ~(2 * DL_GRANULE * PAGE_SIZE - 1);
 	u64 larger = sizes ? (1UL << __ffs(sizes)) >> PAGE_SHIFT : 0;
 	struct daxlease_run run;
-	u64 count, skip;
-	int ret;
+	unsigned int n;
+	u64 count;
 
-	if (!daxlease_run_at(seg->lease, page, &run))
-		return -EFAULT;
-	skip = page - run.first;
-	if (WARN_ON_ONCE(skip >= run.count))
-		return -EFAULT;
-	count = min(dl_call_end(&seg->span, page, larger), stop) - page;
-	count = min(count, run.count - skip);
+	stop = min(dl_call_end(&seg->span, page, larger), stop);
 	if (seg->small_pages)
-		count = 1;
-	ret = iommu_map(domain, dl_seg_iova(seg, page), PFN_PHYS(run.pfn + skip),
-			count << PAGE_SHIFT, seg->prot | IOMMU_CACHE, GFP_KERNEL_ACCOUNT);
-	return ret ?: count;
+		stop = page + 1;
+	for (n = 0; n < room && page < stop; n++, page += count) {
+		if (!daxlease_run_at(seg->lease, page, &run) || WARN_ON_ONCE(run.first != page))
+			return -EFAULT;
+		count = min(run.count, stop - page);
+		sg_set_page(&sg[n], pfn_to_page(run.pfn), count << PAGE_SHIFT, 0);
+	}
+	return n;
+}
+
+/* One call into the IOMMU, and one flush if it caches what is absent. Bytes or -errno */
+static ssize_t dl_map_call(struct dl_seg *seg, struct iommu_domain *domain, struct scatterlist *sg,
+			   unsigned int room, u64 page, u64 stop)
+{
+	int n = dl_table_runs(seg, domain, sg, room, page, stop);
+
+	if (n < 0)
+		return n;
+	return iommu_map_sg(domain, dl_seg_iova(seg, page), sg, n, seg->prot | IOMMU_CACHE,
+			    GFP_KERNEL_ACCOUNT);
+}
+
+static int dl_map_span(struct dl_seg *seg, struct iommu_domain *domain, struct scatterlist *sg,
+		       unsigned int room, u64 page, u64 stop)
+{
+	ssize_t n;
+
+	for (; page < stop; page += n >> PAGE_SHIFT) {
+		n = dl_map_call(seg, domain, sg, room, page, stop);
+		if (n >= 0)
+			continue;
+		/* VT-d leaves entries behind when a call fails half-way */
+		seg->suspect = true;
+		return n;
+	}
+	return 0;
 }
 
 /**
@@ -120,23 +154,21 @@ static long dl_map_call(struct dl_seg *seg, struct iommu_domain *domain, u64 pag
  */
 int dl_table_map(struct dl_seg *seg, struct dl_domain *dd, unsigned long first, unsigned long end)
 {
+	struct scatterlist one, *sg;
 	unsigned long a, b;
-	u64 page, stop;
-	long n;
+	unsigned int room;
+	int ret = 0;
 
 	lockdep_assert_held(&seg->c->lock);
-	for (a = find_next_bit(seg->live, end, first); a < end;
+	sg = kmalloc_array(DL_BATCH, sizeof(*sg), GFP_KERNEL_ACCOUNT | __GFP_NOWARN);
+	room = sg ? DL_BATCH : 1;
+	sg_init_table(sg ?: &one, room);
+	for (a = find_next_bit(seg->live, end, first); a < end && !ret;
 	     a = find_next_bit(seg->live, end, b)) {
 		b = find_next_zero_bit(seg->live, end, a);
-		stop = dl_granule_start(&seg->span, b);
-		for (page = dl_granule_start(&seg->span, a); page < stop; page += n) {
-			n = dl_map_call(seg, dd->domain, page, stop);
-			if (n >= 0)
-				continue;
-			/* VT-d leaves entries behind when iommu_map() fails half-way */
-			seg->suspect = true;
-			return n;
-		}
+		ret = dl_map_span(seg, dd->domain, sg ?: &one, room,
+				  dl_granule_start(&seg->span, a), dl_granule_start(&seg->span, b));
 	}
-	return 0;
+	kfree(sg);
+	return ret;
 }
