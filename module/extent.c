@@ -1,16 +1,23 @@
 // SPDX-License-Identifier: GPL-2.0
 #include <linux/minmax.h>
 #include <linux/mm.h>
+#include <linux/overflow.h>
 #include <linux/slab.h>
 #include <linux/string.h>
+#include <linux/vmalloc.h>
 
 #include "extent.h"
 
+/* No kvmalloc(): what it takes from the page allocator is rounded up to a power of two. */
 static int resize(struct dl_extents *ext, size_t room)
 {
-	struct daxlease_run *runs = kvmalloc_array(room, sizeof(*runs),
-						  GFP_KERNEL_ACCOUNT | __GFP_NOWARN);
+	gfp_t gfp = GFP_KERNEL_ACCOUNT | __GFP_NOWARN;
+	struct daxlease_run *runs;
+	size_t size;
 
+	if (check_mul_overflow(room, sizeof(*runs), &size))
+		return -ENOMEM;
+	runs = size > PAGE_SIZE ? __vmalloc(size, gfp) : kmalloc(size, gfp);
 	if (!runs)
 		return -ENOMEM;
 	if (ext->nr)

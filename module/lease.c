@@ -20,6 +20,26 @@ static DEFINE_HASHTABLE(gates, GATE_BITS);
 static DEFINE_SPINLOCK(table_lock);	/* gates, writers */
 static DEFINE_XARRAY(leases);		/* by id; reserved by alloc, stored while published */
 static atomic64_t last_id;
+static struct kmem_cache *lease_cache;	/* of its own: kmalloc would round it up to 1 KiB */
+
+/**
+ * dl_lease_init() - before the first lease
+ *
+ * Return: 0 or -ENOMEM.
+ */
+int dl_lease_init(void)
+{
+	lease_cache = KMEM_CACHE(daxlease, SLAB_ACCOUNT);
+	return lease_cache ? 0 : -ENOMEM;
+}
+
+/**
+ * dl_lease_exit() - undo dl_lease_init(); no lease is left
+ */
+void dl_lease_exit(void)
+{
+	kmem_cache_destroy(lease_cache);	/* waits for those that RCU is about to free */
+}
 
 /**
  * dl_gate_exists() - is there anything to redirect for this inode?
@@ -120,6 +140,25 @@ void dl_gate_put(struct dl_gate *gate)
 		kref_put(&gate->ref, gate_free);
 }
 
+static int alloc_bits(struct daxlease *lease, struct dl_range range)
+{
+	size_t longs = BITS_TO_LONGS(dl_granule_count(range));
+
+	lease->lost = lease->few;
+	if (longs > 1)
+		lease->lost = kvcalloc(2 * longs, sizeof(long), GFP_KERNEL_ACCOUNT);
+	if (!lease->lost)
+		return -ENOMEM;
+	lease->doomed = lease->lost + longs;
+	return 0;
+}
+
+static void free_bits(struct daxlease *lease)
+{
+	if (lease->lost != lease->few)
+		kvfree(lease->lost);
+}
+
 /**
  * dl_lease_alloc() - a new lease in state ACQUIRING, not yet published
  * @gate: where it will live; a reference is taken
@@ -132,18 +171,20 @@ void dl_gate_put(struct dl_gate *gate)
  */
 struct daxlease *dl_lease_alloc(struct dl_gate *gate, struct file *file, struct dl_range range)
 {
-	size_t longs = BITS_TO_LONGS(dl_granule_count(range));
 	struct daxlease *lease;
 	int err;
 
-	lease = kvzalloc(struct_size(lease, bits, 2 * longs), GFP_KERNEL_ACCOUNT);
+	lease = kmem_cache_zalloc(lease_cache, GFP_KERNEL);
 	if (!lease)
 		return ERR_PTR(-ENOMEM);
+	err = alloc_bits(lease, range);
+	if (err)
+		goto out_lease;
 	lease->id = atomic64_inc_return(&last_id);
 	lease->uid = current_uid();
 	err = dl_quota_charge(lease->uid, gate->inode->i_sb->s_dev);
 	if (err)
-		goto out_free;
+		goto out_bits;
 	err = xa_reserve(&leases, lease->id, GFP_KERNEL_ACCOUNT);
 	if (err)
 		goto out_quota;
@@ -156,8 +197,6 @@ struct daxlease *dl_lease_alloc(struct dl_gate *gate, struct file *file, struct 
 	lease->node.last = range.last;
 	lease->state = DAXLEASE_ACQUIRING;
 	lease->generation = 1;
-	lease->lost = lease->bits;
-	lease->doomed = lease->bits + longs;
 	INIT_LIST_HEAD(&lease->slots);
 	INIT_LIST_HEAD(&lease->attachments);
 	mutex_init(&lease->fence_lock);
@@ -167,8 +206,10 @@ struct daxlease *dl_lease_alloc(struct dl_gate *gate, struct file *file, struct 
 
 out_quota:
 	dl_quota_uncharge(lease->uid, gate->inode->i_sb->s_dev);
-out_free:
-	kvfree(lease);
+out_bits:
+	free_bits(lease);
+out_lease:
+	kmem_cache_free(lease_cache, lease);
 	return ERR_PTR(err);
 }
 
@@ -204,7 +245,8 @@ static void lease_free(struct kref *ref)
 	dl_gate_put(lease->gate);
 	fput(lease->file);	/* after the gate: the file keeps the inode alive */
 	dl_quota_uncharge(uid, dev);
-	kvfree_rcu(lease, rcu);
+	free_bits(lease);
+	kfree_rcu(lease, rcu);
 }
 
 /**

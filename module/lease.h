@@ -89,9 +89,11 @@ struct dl_break {
 
 struct daxlease {
 	struct kref ref;
-	struct rcu_head rcu;
-	struct interval_tree_node
-		node; /* in dl_gate.leases while published; start, last: file pages */
+	union {
+		/* in dl_gate.leases while published; start, last: file pages */
+		struct interval_tree_node node;
+		struct rcu_head rcu;	/* when it is freed */
+	};
 	struct dl_gate *gate;		/* referenced */
 	struct device *dev;		/* whose driver provides the pages; referenced */
 	struct file *file;		/* referenced */
@@ -130,7 +132,7 @@ struct daxlease {
 	struct list_head attachments;	/* fence_lock */
 
 	struct dl_slot slot;		/* explicit: the owner's */
-	unsigned long bits[];		/* lost, then doomed */
+	unsigned long few[2];		/* lost and doomed, if a word each is enough */
 };
 
 struct dl_gate *dl_gate_find(const struct inode *inode);
@@ -138,6 +140,8 @@ bool dl_gate_exists(const struct inode *inode);
 struct dl_gate *dl_gate_create(struct inode *inode);
 void dl_gate_put(struct dl_gate *gate);
 
+int dl_lease_init(void);
+void dl_lease_exit(void);
 struct daxlease *dl_lease_alloc(struct dl_gate *gate, struct file *file, struct dl_range range);
 void dl_lease_get(struct daxlease *lease);
 void dl_lease_put(struct daxlease *lease);

@@ -12,6 +12,7 @@
 #include "debugfs.h"
 #include "hooks.h"
 #include "ioctl.h"
+#include "lease.h"
 #include "opctx.h"
 #include "params.h"
 #include "unexported.h"
@@ -114,9 +115,12 @@ static int __init daxlease_init(void)
 	err = dl_op_pool_init();
 	if (err)
 		return err;
-	err = dl_break_init();
+	err = dl_lease_init();
 	if (err)
 		goto out_pool;
+	err = dl_break_init();
+	if (err)
+		goto out_lease;
 	err = dl_hooks_init();
 	if (err)
 		goto out_break;
@@ -130,6 +134,8 @@ out_hooks:
 	dl_hooks_exit();
 out_break:
 	dl_break_exit();
+out_lease:
+	dl_lease_exit();
 out_pool:
 	dl_op_pool_exit();
 	return err;
@@ -141,6 +147,7 @@ static void __exit daxlease_exit(void)
 	misc_deregister(&device);
 	dl_hooks_exit();
 	dl_break_exit();
+	dl_lease_exit();
 	dl_op_pool_exit();
 	rcu_barrier();
 }

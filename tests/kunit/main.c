@@ -15,9 +15,12 @@ static int __init daxlease_kunit_init(void)
 	err = dl_op_pool_init();
 	if (err)
 		return err;
-	err = dl_break_init();
+	err = dl_lease_init();
 	if (err)
 		goto out_pool;
+	err = dl_break_init();
+	if (err)
+		goto out_lease;
 	err = dl_hooks_init();
 	if (err)
 		goto out_break;
@@ -25,6 +28,8 @@ static int __init daxlease_kunit_init(void)
 
 out_break:
 	dl_break_exit();
+out_lease:
+	dl_lease_exit();
 out_pool:
 	dl_op_pool_exit();
 	return err;
@@ -34,6 +39,7 @@ static void __exit daxlease_kunit_exit(void)
 {
 	dl_hooks_exit();
 	dl_break_exit();
+	dl_lease_exit();
 	dl_op_pool_exit();
 	rcu_barrier();
 }
