@@ -10,7 +10,7 @@ REL = $(shell $(MAKE) -s --no-print-directory -C $(KDIR) kernelrelease)
 OUT = $(CURDIR)/build/$(REL)
 NPROC := $(shell nproc)
 
-.PHONY: all picture deps modules userspace tests demo demo-qemu demo-rdma check mutants torture check-now demo-now demo-qemu-now demo-rdma-now install packages clean help
+.PHONY: all picture deps modules userspace tests test-modules demo demo-qemu demo-rdma check mutants torture check-now demo-now demo-qemu-now demo-rdma-now install packages clean help
 all: modules userspace
 
 help:
@@ -54,8 +54,15 @@ packages:
 	@cp -r Kbuild Makefile README.md Documentation.md module uapi userspace debian build/packages/source/
 	cd build/packages/source && env -u MAKEFLAGS -u MAKELEVEL dpkg-buildpackage -b -us -uc
 
-tests:
+tests: test-modules
 	$(MAKE) -C tests/vm O=$(CURDIR)/build/tests
+
+# Of the guest alone: what a case needs a module for
+test-modules:
+	@test -n "$(KDIR)" || { echo "no kernel headers: run make deps, or set KDIR"; exit 1; }
+	@mkdir -p $(OUT)/tests
+	@cp -u tests/vm/modules/* $(OUT)/tests/
+	$(MAKE) -C $(KDIR) M=$(OUT)/tests W=1 modules
 
 # What a person types: a second make, so that KDIR is looked for after the headers have come.
 demo: deps
@@ -95,7 +102,7 @@ torture: SEED = 1
 torture: FS = xfs
 torture: deps
 	@$(MAKE) --no-print-directory all tests
-	@dir=$$(tests/vm/debug-kernel) && $(MAKE) --no-print-directory -s modules KDIR="$$dir/build"
+	@dir=$$(tests/vm/debug-kernel) && $(MAKE) --no-print-directory -s modules test-modules KDIR="$$dir/build"
 	@tests/vm/run --kernel debug --fs $(FS) --minutes $(MINUTES) --seed $(SEED) --verbose torture-writes-nothing-astray
 
 clean:

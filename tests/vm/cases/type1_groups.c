@@ -2,8 +2,8 @@
 /*
  * Several groups, several containers, several leases on one file: each of them sees what concerns it, whenever
  * it came. The second device is in a group of its own behind the same IOMMU, so that a container has one domain
- * for both, unless an allocation is made to fail (debug kernel): then stock gives the newcomer its own, and
- * replays all mappings into it.
+ * for both, unless the newcomer is made to fail in it (dl_test_replay): then stock gives it its own, and replays all
+ * mappings into it.
  */
 #include "breaker.h"
 #include "fault.h"
@@ -11,10 +11,11 @@
 #include "harness.h"
 #include "held.h"
 #include "lease.h"
-#include "probe.h"
+#include "testmodule.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -152,132 +153,90 @@ static void closed_during_break(const struct test *t)
 	CHECK_EQ(lease_count(), 0);
 }
 
-/* ---- replay, on the debug kernel ---- */
+/* ---- replay ---- */
 
-/* The @n-th allocation or user access of this task fails; by a descriptor that stays open, since opens allocate */
-static void fail_nth(int fd, unsigned int n)
+#define PIECE		(4 * MIB)
+#define BETWEEN		(HELD_IOVA + PIECE)	/* anonymous memory, between two leased pieces of the file */
+
+/* The whole of the file goes, two pieces of it come back, with other memory between them */
+static void hold_in_pieces(struct held *h, const char *dir)
 {
-	char text[16];
+	void *anon = mmap(NULL, MIB, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
-	snprintf(text, sizeof(text), "%u", n);
-	CHECK_EQ(pwrite(fd, text, strlen(text), 0), (int)strlen(text), "no fault injection");
+	CHECK(anon != MAP_FAILED);
+	held_open(h, dir, 3 * PIECE, 0);
+	CHECK_EQ(vfio_unmap(&h->edu.vfio, HELD_IOVA, h->size), (int64_t)h->size);
+	CHECK_RET(vfio_map(&h->edu.vfio, h->map, HELD_IOVA, PIECE, VFIO_RW), 0);
+	CHECK_RET(vfio_map(&h->edu.vfio, anon, BETWEEN, MIB, VFIO_RW), 0);
+	CHECK_RET(vfio_map(&h->edu.vfio, h->map + 2 * PIECE, HELD_IOVA + 2 * PIECE, PIECE, VFIO_RW), 0);
+	CHECK_EQ(lease_count(), 2);
 }
 
-/* Ends that. False if the call before came through without reaching it; this function may reach it itself */
-static bool fail_end(int fd)
+static void *attach(void *vfio)
 {
-	char text[16] = "";
-	bool reached = pread(fd, text, sizeof(text) - 1, 0) > 0 && text[0] == '0';
-
-	if (pwrite(fd, "0", 1, 0) != 1)
-		fail_nth(fd, 0);
-	return reached;
+	return (void *)(intptr_t)vfio_attach(vfio);
 }
 
-static void inject_into_pages(void)
+static bool replay_stands(void)
 {
-	CHECK_RET(write_text("/sys/kernel/debug/failslab/ignore-gfp-wait", "N"), 0);
-	CHECK_RET(write_text("/sys/kernel/debug/fail_page_alloc/ignore-gfp-wait", "N"), 0);
-	CHECK_RET(write_text("/sys/kernel/debug/fail_page_alloc/min-order", "0"), 0);
-	CHECK_RET(write_text("/sys/kernel/debug/failslab/verbose", "0"), 0);
-	CHECK_RET(write_text("/sys/kernel/debug/fail_page_alloc/verbose", "0"), 0);
-	CHECK_RET(write_text("/sys/kernel/debug/fail_usercopy/verbose", "0"), 0);
+	char text[8] = "";
+
+	return read_text("/sys/module/dl_test_replay/parameters/held", text, sizeof(text)) > 0 && *text == 'Y';
 }
 
-/* Punches granules 4 to 15 one after the other */
-static int punch_many(void *arg)
+/* Fenced before the replay, and in its midst: in what has been replayed, and in what is still to come */
+static void replay_and_fences(const struct test *t)
 {
-	struct op op = { .kind = OP_PUNCH, .path = arg, .length = 2 * MIB };
-	int ret = 0;
+	struct held h, second;
+	pthread_t thread;
+	void *ret;
 
-	for (op.offset = 8 * MIB; op.offset < 32 * MIB && !ret; op.offset += 2 * MIB)
-		ret = op_do(&op);
-	return ret;
-}
+	hold_in_pieces(&h, t->dir);
+	punch(&h, 0);
+	second = h;
+	vfio_prepare(&second.edu.vfio, &h.edu.vfio, 1);
+	test_module_load(t, "dl_test_replay", "iova=%llu", BETWEEN);
+	CHECK_EQ(pthread_create(&thread, NULL, attach, &second.edu.vfio), 0);
+	while (!replay_stands())
+		CHECK(pthread_tryjoin_np(thread, &ret) == EBUSY, "the attach ended without a replay");
+	story("a second device gets a domain of its own; its replay stands between two leases");
+	punch(&h, 2 * MIB);
+	punch(&h, 2 * PIECE);
+	story("two granules are fenced meanwhile, one on either side");
+	CHECK_RET(write_text("/sys/module/dl_test_replay/parameters/go", "1"), 0);
+	CHECK_EQ(pthread_join(thread, &ret), 0);
+	CHECK_RET((intptr_t)ret, 0);
+	test_module_unload("dl_test_replay");
 
-/* The second device joins while granules are fenced one after the other, by the failure that makes it replay */
-static void replay_against_fences(struct held *h, int fail, unsigned int n)
-{
-	unsigned int before = probe_hits();
-	struct held second = *h;
-	struct breaker b;
-	int err;
-
-	vfio_prepare(&second.edu.vfio, &h->edu.vfio, 1);
-	breaker_start_fn(&b, punch_many, h->path, -1);
-	fail_nth(fail, n);
-	err = vfio_attach(&second.edu.vfio);
-	fail_end(fail);
-	CHECK_RET(breaker_join(&b, 60000).ret, 0);
-	/* Allocations are not the same in number each time: the failure may have hit another one */
-	story("an attach during fences: %s, %s", ret_name(err), probe_hits() != before ? "replayed" : "no replay");
-	if (err) {
-		vfio_abandon(&second.edu.vfio);
-		held_check_fenced(h, 31 * MIB);
-		return;
-	}
 	vfio_start(&second.edu.vfio);
-	for (uint64_t at = 9 * MIB; at < 32 * MIB; at += 4 * MIB)
-		held_check_fenced(&second, at);
-	held_check_live(&second, h->fd, 7 * MIB);
-	held_check_fenced(h, 31 * MIB);
+	held_check_fenced(&second, MIB);
+	check_both(&h, &second, 3 * MIB, 2 * PIECE + 3 * MIB);
+	check_both(&h, &second, 2 * PIECE + MIB, 2 * PIECE + 2 * MIB);
+	story("neither device reaches what was fenced, both what was not");
+	punch(&h, 2 * PIECE + 2 * MIB);
+	held_check_fenced(&second, 2 * PIECE + 3 * MIB);
 	vfio_close(&second.edu.vfio);
 }
 
-#define ROUNDS	8
-
-/* Each allocation of an attach fails once: some give the newcomer a domain of its own, some fail its replay */
-static void replay(const struct test *t)
+/* The replay fails when one of the leases is in the new domain already */
+static void replay_fails(const struct test *t)
 {
-	unsigned int refused = 0, joined = 0, own = 0, makes_own = 0, attaches = 0, rounds, n, before;
 	struct held h, second;
-	bool reached = true;
-	void *anon;
-	int fail, err;
 
-	inject_into_pages();
-	probe_start("vfio_iommu_type1:dl_domain_ready");	/* all is replayed into a new domain */
-	fail = CHECK_SYS(open("/proc/self/fail-nth", O_RDWR | O_CLOEXEC));
-	held_open(&h, t->dir, 32 * MIB, 0);
-	anon = mmap(NULL, MIB, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	CHECK(anon != MAP_FAILED);
-	CHECK_RET(vfio_map(&h.edu.vfio, anon, HELD_IOVA + 64 * MIB, MIB, VFIO_RW), 0);
+	hold_in_pieces(&h, t->dir);
+	second = h;
+	vfio_prepare(&second.edu.vfio, &h.edu.vfio, 1);
+	test_module_load(t, "dl_test_replay", "iova=%llu fail=1", BETWEEN);
+	CHECK_RET(vfio_attach(&second.edu.vfio), -ENOMEM);
+	test_module_unload("dl_test_replay");
+	held_check_live(&h, h.fd, 3 * MIB);
 	punch(&h, 0);
-	/* Which allocation it is that makes it need one of its own is not the same each time, nor is one there always */
-	for (rounds = 0, n = 1; reached || (!own && ++rounds < ROUNDS); n++, attaches++) {
-		CHECK(n < 300, "allocations without end");
-		if (!reached)
-			n = 1;
-		second = h;
-		vfio_prepare(&second.edu.vfio, &h.edu.vfio, 1);
-		before = probe_hits();
-		fail_nth(fail, n);
-		err = vfio_attach(&second.edu.vfio);
-		reached = fail_end(fail);
-		if (err) {
-			CHECK(reached, "%s", ret_name(err));
-			refused++;
-			vfio_abandon(&second.edu.vfio);
-			continue;
-		}
-		joined++;
-		vfio_start(&second.edu.vfio);
-		if (probe_hits() != before && !own++) {
-			makes_own = n;
-			check_both(&h, &second, MIB, 7 * MIB);
-			punch(&h, 2 * MIB);
-			check_both(&h, &second, 3 * MIB, 7 * MIB);
-		}
-		vfio_close(&second.edu.vfio);
-	}
-	story("of %u attaches in which one allocation failed, %u were refused; of the others %u needed a domain of "
-	      "their own", attaches, refused, own);
-	CHECK(refused && joined && own);
-	held_check_live(&h, h.fd, 7 * MIB);
-	replay_against_fences(&h, fail, makes_own);
-	CHECK_EQ(vfio_unmap(&h.edu.vfio, HELD_IOVA, h.size), (int64_t)h.size);
-	CHECK_EQ(lease_count(), 0);
-	probe_stop();
+	held_check_fenced(&h, MIB);
+
+	CHECK_RET(vfio_attach(&second.edu.vfio), 0);
+	vfio_start(&second.edu.vfio);
+	check_both(&h, &second, MIB, 3 * MIB);
+	vfio_close(&second.edu.vfio);
 }
 
 const struct testcase type1_groups_cases[] = {
@@ -297,7 +256,10 @@ const struct testcase type1_groups_cases[] = {
 	  "a container that is closed during a break lets the operation go on at once",
 	  closed_during_break, ON_ANY | NEEDS_VFIO, 0 },
 	{ "replay-maps-what-is-live",
-	  "a new domain gets what is live and not what is fenced, also during the replay; a failed replay is undone",
-	  replay, ON_ANY | NEEDS_VFIO | DEBUG_ONLY, 120 },
+	  "a new domain gets what is live and not what is fenced, also by fences in the midst of the replay",
+	  replay_and_fences, ON_ANY | NEEDS_VFIO, 60 },
+	{ "failed-replay-is-undone",
+	  "a device whose replay fails is refused, the other goes on, and the next attach works",
+	  replay_fails, ON_ANY | NEEDS_VFIO, 60 },
 	{ 0 }
 };

@@ -35,6 +35,7 @@
  * @debug: on the debug kernel
  * @demo: in a demonstration
  * @tools: directory of the programs of user space, daxlease-qemu among them
+ * @modules: directory of the modules that cases load (testmodule.h)
  * @minutes: that a case which can go on for ever is given; 0: it is one of many
  * @seed: of random numbers
  */
@@ -44,6 +45,7 @@ struct test {
 	bool debug;
 	bool demo;
 	const char *tools;
+	const char *modules;
 	unsigned int minutes;
 	uint64_t seed;
 };

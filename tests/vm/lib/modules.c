@@ -2,6 +2,7 @@
 #include "modules.h"
 #include "harness.h"
 
+#include <glob.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -77,6 +78,17 @@ const char *modules_unload(void)
 		why = run("rmmod daxlease");
 	}
 	return why;
+}
+
+const char *modules_unload_tests(void)
+{
+	glob_t g;
+	int none = glob("/sys/module/dl_test_*", 0, NULL, &g);
+
+	if (none)
+		return NULL;
+	globfree(&g);
+	return run("for m in /sys/module/dl_test_*; do rmmod ${m##*/} || exit; done");
 }
 
 static const char *provide_stock(const struct module_paths *paths)

@@ -4,7 +4,7 @@
  * looks for what no case may leave behind, and reports through the results port.
  *
  *   vm-cases --list | --plan SELECTION | --run SELECTION --core KO --type1 KO --rxe KO --root DIR
- *            --tools DIR --results FILE
+ *            --tools DIR --modules DIR --results FILE
  *   SELECTION: --fs ext4|xfs [--debug] [--demo GROUP] [--minutes N] [--seed S]
  *              [CASE...]
  *   vm-cases --op ...            one file operation, for a breaker (breaker.c)
@@ -221,12 +221,11 @@ static void verdict_report(const char *name, const struct verdict *v, int64_t st
 	report(kind, "%s\t%.1f\t%s", name, (double)(now_ns() - start) / 1e9, reason);
 }
 
-static void run_case(const struct testcase *c, const struct selection *s, const struct module_paths *paths,
-		     const char *tools)
+static void run_case(const struct testcase *c, const struct selection *s, const struct module_paths *paths)
 {
 	static struct verdict v;
-	struct test t = { .fs = s->fs, .debug = s->debug, .demo = s->demo, .tools = tools,
-			  .minutes = s->minutes, .seed = s->seed };
+	struct test t = { .fs = s->fs, .debug = s->debug, .demo = s->demo, .tools = paths->tools,
+			  .modules = paths->tests, .minutes = s->minutes, .seed = s->seed };
 	int64_t start = now_ns();
 	int kmsg = kmsg_open();
 	const char *why;
@@ -246,6 +245,9 @@ static void run_case(const struct testcase *c, const struct selection *s, const 
 		run_in_directory(c, &t, &v);
 	if (!why && guarded(remove_directory, dir, REAP_SECONDS))
 		fail(&v, "the directory of the case cannot be removed");
+	why = modules_unload_tests();
+	if (why)
+		fail(&v, "%s", why);
 	why = check_leases(c->name);
 	if (why)
 		fail(&v, "%s", why);
@@ -292,7 +294,7 @@ static void run_checks(const struct selection *s)
 	close(kmsg);
 }
 
-static int run_all(const struct selection *s, const struct module_paths *paths, const char *tools)
+static int run_all(const struct selection *s, const struct module_paths *paths)
 {
 	const struct testcase **list = select_cases(s);
 	unsigned int n = 0;
@@ -300,7 +302,7 @@ static int run_all(const struct selection *s, const struct module_paths *paths, 
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
 	fault_setup();
 	for (; list[n]; n++)
-		run_case(list[n], s, paths, tools);
+		run_case(list[n], s, paths);
 	if (n && select_checks(s))
 		run_checks(s);
 	report("end", "%u", n);
@@ -315,14 +317,13 @@ int main(int argc, char **argv)
 		{ "run", no_argument, NULL, 'r' }, { "fs", required_argument, NULL, 'f' },
 		{ "debug", no_argument, NULL, 'd' }, { "demo", required_argument, NULL, 'D' },
 		{ "core", required_argument, NULL, 'c' }, { "type1", required_argument, NULL, 't' },
-		{ "rxe", required_argument, NULL, 'x' },
+		{ "rxe", required_argument, NULL, 'x' }, { "modules", required_argument, NULL, 'M' },
 		{ "root", required_argument, NULL, 'R' }, { "tools", required_argument, NULL, 'T' },
 		{ "results", required_argument, NULL, 'o' }, { "minutes", required_argument, NULL, 'm' },
 		{ "seed", required_argument, NULL, 's' }, { 0 }
 	};
-	struct module_paths paths = { .core = "", .type1 = "", .rxe = "", .root = "" };
+	struct module_paths paths = { .core = "", .type1 = "", .rxe = "", .root = "", .tools = "", .tests = "" };
 	struct selection s = { .fs = "ext4" };
-	const char *tools = "";
 	int opt, what = 0;
 
 	if (argc > 1 && !strcmp(argv[1], "--op"))
@@ -339,12 +340,13 @@ int main(int argc, char **argv)
 				return 2;
 			}
 			break;
-		case 'T': tools = optarg; break;
+		case 'T': paths.tools = optarg; break;
 		case 'm': s.minutes = strtoul(optarg, NULL, 0); break;
 		case 's': s.seed = strtoull(optarg, NULL, 0); break;
 		case 'c': paths.core = optarg; break;
 		case 't': paths.type1 = optarg; break;
 		case 'x': paths.rxe = optarg; break;
+		case 'M': paths.tests = optarg; break;
 		case 'R': paths.root = optarg; break;
 		case 'o':
 			if (report_open(optarg))
@@ -357,7 +359,7 @@ int main(int argc, char **argv)
 	switch (what) {
 	case 'l': select_list(); return 0;
 	case 'p': select_plan(&s); return 0;
-	case 'r': return run_all(&s, &paths, tools);
+	case 'r': return run_all(&s, &paths);
 	}
 	return 2;
 }

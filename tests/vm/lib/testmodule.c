@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: GPL-2.0
+#include "testmodule.h"
+#include "harness.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+void test_module_load(const struct test *t, const char *name, const char *fmt, ...)
+{
+	char parameters[256];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(parameters, sizeof(parameters), fmt, ap);
+	va_end(ap);
+	CHECK_EQ(shell("insmod '%s/%s.ko' %s", t->modules, name, parameters), 0, "%s", name);
+}
+
+void test_module_unload(const char *name)
+{
+	CHECK_EQ(shell("rmmod %s", name), 0, "%s", name);
+}
