@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Makes VFIO type1 replay the mappings of a container, and stops it in the midst of that. A device that joins is
- * offered the domain that is there (the second iommu_attach_group() of its attach); that fails, so type1 gives it
- * one of its own. There the iommu_map() of one IOVA waits until told to go on, or fails.
+ * Makes VFIO type1 replay the mappings of a container, and stops it in the midst of that. A device
+ * that joins is offered the domain that is there (the second iommu_attach_group() of its attach);
+ * that fails, so type1 gives it one of its own. There the iommu_map() of one IOVA waits until told
+ * to go on, or fails.
  */
 #include <linux/completion.h>
 #include <linux/iommu.h>
@@ -36,8 +37,8 @@ MODULE_PARM_DESC(go, "written: it goes on");
 static atomic_t attaches;
 
 /*
- * What the handlers below make of a call, at its first instruction: it returns to its caller. The handler of a
- * kprobe cannot wait; this can.
+ * What the handlers below make of a call, at its first instruction: it returns to its caller. The
+ * handler of a kprobe cannot wait; this can.
  */
 static noinline notrace int refused(void)
 {
