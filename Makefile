@@ -37,8 +37,8 @@ modules:
 	@cp -ru Kbuild module uapi $(OUT)/core/
 	$(MAKE) -j$(NPROC) -C $(KDIR) M=$(OUT)/core W=1 modules
 	@cp $(OUT)/core/daxlease.ko $(OUT)/core/Module.symvers $(OUT)/
-	module/dropin vfio_type1 KDIR=$(KDIR) OUT=$(OUT)/vfio_type1 SYMVERS=$(OUT)/Module.symvers
-	module/dropin rxe KDIR=$(KDIR) OUT=$(OUT)/rxe SYMVERS=$(OUT)/Module.symvers
+	module/dropin vfio_type1 KDIR=$(KDIR) OUT=$(OUT)/vfio_type1 SYMVERS=$(OUT)/Module.symvers STOCK=$(OUT)/kernel
+	module/dropin rxe KDIR=$(KDIR) OUT=$(OUT)/rxe SYMVERS=$(OUT)/Module.symvers STOCK=$(OUT)/kernel
 	@cp $(OUT)/vfio_type1/vfio_iommu_type1.ko $(OUT)/rxe/rdma_rxe.ko $(OUT)/
 
 userspace:
