@@ -90,10 +90,13 @@ static int answer(struct answers *a, u64 logical, u64 phys, u64 len, u32 flags)
 
 	if (dl_range_empty(r))
 		return 0;
-	if (r.first != a->next)
-		return -ENODATA;	/* a hole is not mentioned */
-	a->next = r.last + 1;
 	a->stale = r;
+	if (r.first != a->next) {	/* a hole is not mentioned */
+		if (r.first > a->next)
+			a->stale = (struct dl_range){ a->next, r.first - 1 };
+		return -ENODATA;
+	}
+	a->next = r.last + 1;
 	if (flags & FIEMAP_EXTENT_SHARED)
 		return -EMLINK;
 	if (flags & ~(FIEMAP_EXTENT_LAST | FIEMAP_EXTENT_MERGED))
