@@ -34,6 +34,7 @@
  * @ctx: a context of the chain's own, or -1; closed after it
  * @kept: leases that are there before and after
  * @held: for chains with a device
+ * @second: a second device
  * @stage: how far the chain got
  */
 struct chain {
@@ -41,6 +42,7 @@ struct chain {
 	int ctx;
 	unsigned int kept;
 	struct held *held;
+	struct vfio *second;
 	enum { NOTHING, MAPPED, PUNCHED, UNMAPPED } stage;
 };
 
@@ -180,6 +182,22 @@ static void expect_refused(struct chain *c, uint64_t offset, const char *what)
 	fault_close(&log);
 }
 
+/* The same, and it arrives in the file */
+static void expect_arrives(struct chain *c, uint64_t offset)
+{
+	unsigned char was[512], is[512];
+	struct fault_log log;
+
+	CHECK_EQ(pread(c->fd, was, sizeof(was), offset), (ssize_t)sizeof(was));
+	fault_mark(&log);
+	device_fill(&c->held->edu, HELD_IOVA + offset, (unsigned char)~was[0], sizeof(is));
+	CHECK_EQ(fault_count(&log), 0);
+	fault_close(&log);
+	CHECK_EQ(pread(c->fd, is, sizeof(is), offset), (ssize_t)sizeof(is));
+	CHECK_EQ(is[0], (unsigned char)~was[0], "the device does not reach what is live");
+	CHECK_EQ(pwrite(c->fd, was, sizeof(was), offset), (ssize_t)sizeof(was));
+}
+
 /* Map through VFIO, watched; punch a granule, which nobody can delay; unmap */
 static int chain_map(struct chain *c)
 {
@@ -239,6 +257,78 @@ static void map(const struct test *t)
 	sweep(&c, chain_map, after_map);
 }
 
+/* A fenced granule re-armed by a watcher: what fails leaves the granule fenced, or live as it should be */
+static int chain_rearm(struct chain *c)
+{
+	struct held *h = c->held;
+	uint64_t generation;
+
+	return lease_rearm(h->ctx, h->lease, 0, GRANULE, &generation);
+}
+
+static void after_rearm(struct chain *c, int ret)
+{
+	struct held *h = c->held;
+	bool lost = lease_granule_lost(h->ctx, h->lease, 0);
+	struct daxlease_event ev;
+	uint64_t leases;
+
+	/* What is done may be unable to say so */
+	CHECK(lost == !!ret || ret == -EFAULT, "%s, and the granule is %s", ret_name(ret), lost ? "lost" : "live");
+	if (lost) {
+		expect_refused(c, 0, "a granule whose re-arm has failed");
+		return;
+	}
+	expect_arrives(c, 0);
+	CHECK_RET(lease_break(h->ctx, h->fd, 0, PAGE, &leases), 0);
+	CHECK(lease_wait(h->ctx, h->lease, DAXLEASE_EVENT_FENCED, &ev, 10000));
+}
+
+static void rearm(const struct test *t)
+{
+	struct chain c = { .kept = 1 };
+	struct held h;
+
+	held_open(&h, t->dir, SIZE, AT_ONCE);
+	c.held = &h;
+	c.fd = h.fd;
+	after_rearm(&c, chain_rearm(&c));
+	sweep(&c, chain_rearm, after_rearm);
+}
+
+/* A second device joins a container in which one granule is fenced */
+static int chain_join(struct chain *c)
+{
+	return vfio_attach(c->second);
+}
+
+static void after_join(struct chain *c, int ret)
+{
+	(void)ret;
+	vfio_abandon(c->second);
+	expect_refused(c, 0, "what was fenced");
+	expect_arrives(c, GRANULE);
+	vfio_prepare(c->second, &c->held->edu.vfio, 1);
+}
+
+static void join(const struct test *t)
+{
+	struct chain c = { .kept = 1 };
+	struct daxlease_event ev;
+	struct vfio second;
+	uint64_t leases;
+	struct held h;
+
+	held_open(&h, t->dir, SIZE, AT_ONCE);
+	CHECK_RET(lease_break(h.ctx, h.fd, 0, PAGE, &leases), 0);
+	CHECK(lease_wait(h.ctx, h.lease, DAXLEASE_EVENT_FENCED, &ev, 10000));
+	c.held = &h;
+	c.fd = h.fd;
+	c.second = &second;
+	vfio_prepare(&second, &h.edu.vfio, 1);
+	sweep(&c, chain_join, after_join);
+}
+
 #define SWEEP	(ON_EXT4 | DEBUG_ONLY)
 
 const struct testcase failnth_cases[] = {
@@ -248,5 +338,9 @@ const struct testcase failnth_cases[] = {
 	  break_and_rearm, SWEEP | NEEDS_CORE, 40 },
 	{ "sweep-map", "each of watch, MAP_DMA, punch, UNMAP_DMA fails in turn: the device reaches nothing it must not",
 	  map, SWEEP | NEEDS_VFIO, 60 },
+	{ "sweep-rearm", "each of a re-arm of a mapped granule fails in turn: it is wholly fenced or wholly live",
+	  rearm, SWEEP | NEEDS_VFIO, 60 },
+	{ "sweep-join", "each of a second device's joining fails in turn: the first goes on as before",
+	  join, SWEEP | NEEDS_VFIO, 60 },
 	{ 0 }
 };
