@@ -107,12 +107,12 @@ static void faults_are_seen(const struct test *t)
 const struct testcase stock_cases[] = {
 	{ "stock-type1-refuses-fsdax",
 	  "stock type1 refuses to map a file on fs-dax with EOPNOTSUPP, and maps anonymous memory",
-	  refuses_fsdax, ON_ANY | NEEDS_STOCK | DEMO, 0 },
+	  refuses_fsdax, ON_ANY | NEEDS_STOCK | STOCK_ONLY | DEMO, 0 },
 	{ "device-moves-data-both-ways",
 	  "the device reads and writes the memory mapped for it, and no other",
-	  device_moves_data, ON_ANY | NEEDS_STOCK, 0 },
+	  device_moves_data, ON_ANY | NEEDS_STOCK | STOCK_ONLY, 0 },
 	{ "unmapped-access-faults",
 	  "a device access to an unmapped address faults, is seen, and touches no memory",
-	  faults_are_seen, ON_ANY | NEEDS_STOCK, 30 },
+	  faults_are_seen, ON_ANY | NEEDS_STOCK | STOCK_ONLY, 30 },
 	{ 0 }
 };

@@ -126,12 +126,12 @@ static void breakers_are_watched(const struct test *t)
 
 const struct testcase tools_cases[] = {
 	{ "breakers-change-files", "each file operation of the library does what its name says",
-	  breakers_change_files, ON_ANY, 0 },
+	  breakers_change_files, ON_ANY | STOCK_ONLY, 0 },
 	{ "breakers-are-watched", "a breaker's end, result and death are seen",
-	  breakers_are_watched, ON_ANY, 0 },
+	  breakers_are_watched, ON_ANY | STOCK_ONLY, 0 },
 	{ "remaps-move-blocks", "swapext swaps blocks and clone shares them, as fiemap shows",
-	  remaps_move_blocks, ON_XFS, 0 },
+	  remaps_move_blocks, ON_XFS | STOCK_ONLY, 0 },
 	{ "freed-blocks-are-filled", "a file that fills the filesystem gets the blocks freed before",
-	  freed_blocks_are_filled, ON_ANY, 60 },
+	  freed_blocks_are_filled, ON_ANY | STOCK_ONLY, 60 },
 	{ 0 }
 };

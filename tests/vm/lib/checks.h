@@ -16,11 +16,11 @@ const char *check_kmsg(int kmsg, const char *name);
 /* The lease table is empty, or becomes so within 2 s: NULL or what is in it */
 const char *check_leases(const char *name);
 
-/* One kmemleak scan; true when it reports an object of ours, @name's details */
+/*
+ * True when kmemleak reports an object of ours, @name's details, or cannot scan. To be called after the modules are
+ * unloaded: what they still referenced, nobody does then
+ */
 bool check_kmemleak(const char *name);
-
-/* After the modules are unloaded: kmemleak reports with code that is gone are ours */
-bool check_kmemleak_unloaded(const char *name);
 
 /* Unmounts /mnt/dax and checks the filesystem @fs: NULL or what is wrong */
 const char *check_filesystem(const char *fs);

@@ -104,14 +104,20 @@ void device_fill(struct edu *e, uint64_t iova, unsigned char byte, size_t len)
 	}
 }
 
+void device_take(struct edu *e, uint64_t iova, void *buf, size_t len)
+{
+	CHECK(len <= EDU_BLOCK);
+	edu_dma(e, iova, len, false);
+	edu_dma(e, EDU_STAGE, len, true);
+	memcpy(buf, e->stage, len);
+}
+
 void device_read(struct edu *e, uint64_t iova, void *buf, size_t len)
 {
 	for (size_t n; len; len -= n, iova += n, buf = (char *)buf + n) {
 		n = block(len);
 		memset(e->stage, EDU_POISON, n);
 		edu_dma(e, EDU_STAGE, n, false);
-		edu_dma(e, iova, n, false);
-		edu_dma(e, EDU_STAGE, n, true);
-		memcpy(buf, e->stage, n);
+		device_take(e, iova, buf, n);
 	}
 }

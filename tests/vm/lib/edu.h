@@ -41,4 +41,7 @@ void device_write(struct edu *e, uint64_t iova, const void *buf, size_t len);
 void device_fill(struct edu *e, uint64_t iova, unsigned char byte, size_t len);
 void device_read(struct edu *e, uint64_t iova, void *buf, size_t len);
 
+/* The same for one block, faster: what was not read is what the device's memory had before, not EDU_POISON */
+void device_take(struct edu *e, uint64_t iova, void *buf, size_t len);
+
 #endif /* EDU_H */

@@ -66,6 +66,10 @@ void held_forget(struct held *h)
 	h->fd = -1;
 }
 
+/*
+ * The device writes what is not there, then reads what somebody else has put back: what it reads it cannot have from
+ * before. A command of the device takes 100 ms, so as few as will do.
+ */
 void held_check_live(struct held *h, int fd, uint64_t offset)
 {
 	unsigned char want[BLOCK], got[BLOCK];
@@ -73,30 +77,28 @@ void held_check_live(struct held *h, int fd, uint64_t offset)
 
 	fault_mark(&log);
 	CHECK_EQ(pread(fd, want, BLOCK, offset), BLOCK);
-	device_read(&h->edu, HELD_IOVA + offset, got, BLOCK);
-	CHECK(!memcmp(want, got, BLOCK), "the device reads something else at %" PRIu64, offset);
 	for (int i = 0; i < BLOCK; i++)
-		want[i] ^= 0xff;
-	device_write(&h->edu, HELD_IOVA + offset, want, BLOCK);
+		got[i] = want[i] ^ 0xff;
+	device_write(&h->edu, HELD_IOVA + offset, got, BLOCK);
 	CHECK_EQ(pread(fd, got, BLOCK, offset), BLOCK);
-	CHECK(!memcmp(want, got, BLOCK), "a device write at %" PRIu64 " did not arrive", offset);
 	for (int i = 0; i < BLOCK; i++)
-		want[i] ^= 0xff;
-	device_write(&h->edu, HELD_IOVA + offset, want, BLOCK);
+		CHECK_EQ(got[i], want[i] ^ 0xff, "a device write at %" PRIu64 " did not arrive", offset);
+	CHECK_EQ(pwrite(fd, want, BLOCK, offset), BLOCK);
+	device_take(&h->edu, HELD_IOVA + offset, got, BLOCK);
+	CHECK(!memcmp(want, got, BLOCK), "the device reads something else at %" PRIu64, offset);
 	CHECK_EQ(fault_count(&log), 0, "an access to a live granule faulted");
 	fault_close(&log);
 }
 
 void held_check_fenced(struct held *h, uint64_t offset)
 {
-	unsigned char got[BLOCK];
 	struct fault_log log;
 
 	fault_mark(&log);
 	device_fill(&h->edu, HELD_IOVA + offset, 0xee, BLOCK);
 	CHECK(fault_wait(&log, HELD_IOVA + offset, BLOCK, true), "a device write at %" PRIu64
 	      " raised no fault", offset);
-	device_read(&h->edu, HELD_IOVA + offset, got, BLOCK);
+	edu_dma(&h->edu, HELD_IOVA + offset, BLOCK, false);
 	CHECK(fault_wait(&log, HELD_IOVA + offset, BLOCK, false), "a device read at %" PRIu64
 	      " raised no fault", offset);
 	fault_close(&log);
