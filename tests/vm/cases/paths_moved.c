@@ -287,6 +287,46 @@ static void exchange_range(const struct test *t)
 	nvdimm_unmount(1);
 }
 
+struct scrub {			/* XFS_IOC_SCRUB_METADATA, ioctl_xfs_scrub_metadata(2) */
+	uint32_t type, flags;
+	uint64_t ino;
+	uint32_t gen, agno;
+	uint64_t reserved[5];
+};
+
+#define SCRUB		_IOWR('X', 60, struct scrub)
+#define SCRUB_BMBTD	12
+#define SCRUB_REPAIR	(1U << 0)
+#define SCRUB_REBUILD	(1U << 8)
+
+/* The block map of a file is checked, which hurts nobody, and rebuilt */
+static void online_repair(const struct test *t)
+{
+	struct scrub s = { .type = SCRUB_BMBTD };
+	struct daxlease_acquire a;
+	struct daxlease_event ev;
+	int ctx, fd;
+
+	nvdimm_make(1);
+	CHECK_EQ(shell("mkfs.xfs -q -f -m rmapbt=1 -d su=2m,sw=1,agcount=2 -l size=64m /dev/pmem1"), 0);
+	nvdimm_mount(1, t->fs, "dax=always");
+	fd = file_create(path_in(nvdimm_path(1), "file"), 4 * MIB, 1);
+	ctx = lease_open();
+	CHECK_RET(lease_acquire(ctx, fd, 0, 4 * MIB, DAXLEASE_WRITE, LONG_GRACE, &a), 0);
+	CHECK_SYS(ioctl(fd, SCRUB, &s));
+	CHECK_EQ(lease_event(ctx, &ev, 0), 0, "a check of the metadata broke a lease");
+	s.flags = SCRUB_REPAIR | SCRUB_REBUILD;
+	CHECK_SYS(ioctl(fd, SCRUB, &s));
+	CHECK(lease_wait(ctx, a.id, DAXLEASE_EVENT_FENCED, &ev, SOON_MS), "a leased block map was rebuilt unnoticed");
+	CHECK(ev.flags & DAXLEASE_EVENT_EMERGENCY);
+	CHECK_EQ(lease_state(ctx, a.id), DAXLEASE_REVOKED);
+	CHECK_PATTERN(fd, 0, 4 * MIB, 1);
+	CHECK_RET(lease_release(ctx, a.id), 0);
+	close(fd);
+	close(ctx);
+	nvdimm_unmount(1);
+}
+
 const struct testcase paths_moved_cases[] = {
 	{ "write-behind-preallocation-is-fenced",
 	  "a write(2) that moves an unshared leased block is met by the last resort",
@@ -300,5 +340,8 @@ const struct testcase paths_moved_cases[] = {
 	{ "exchange-range-waits-or-is-fenced",
 	  "XFS_IOC_EXCHANGE_RANGE waits if both files are on DAX, and is met by the last resort if one is",
 	  exchange_range, ON_XFS | NEEDS_CORE, 40 },
+	{ "online-repair-is-fenced-at-once",
+	  "rebuilding the block map of a leased file by online repair is met by the last resort",
+	  online_repair, ON_XFS | NEEDS_CORE | DEBUG_ONLY, 40 },
 	{ 0 }
 };
