@@ -37,11 +37,11 @@ void dl_hook_leave(void)
 }
 
 /**
- * dl_hook_busy() - does any task run our replacements at this moment?
+ * dl_hook_running() - how many tasks run our replacements at this moment?
  *
- * Return: true if so.
+ * Return: a number; one that has died there counts for ever.
  */
-bool dl_hook_busy(void)
+int dl_hook_running(void)
 {
 	return atomic_read(&running);
 }

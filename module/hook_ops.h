@@ -35,7 +35,7 @@ extern atomic_t dl_test_hits;
 void dl_hook_ops_init(void);
 void dl_hook_enter(void);
 void dl_hook_leave(void);
-bool dl_hook_busy(void);
+int dl_hook_running(void);
 void dl_hook_drain(void);
 
 int dl_early_resolve(void);

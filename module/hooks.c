@@ -10,10 +10,9 @@
 #include "gate.h"
 #include "hook_ops.h"
 #include "hooks.h"
+#include "params.h"
 #include "quota.h"
 #include "removal.h"
-
-#define PERIOD	HZ	/* how often the hooks are tested, and stay armed after the last lease */
 
 static DEFINE_MUTEX(hooks_lock);	/* all below; outside every other lock of the module */
 static unsigned int users;		/* acquisitions under way */
@@ -104,7 +103,7 @@ static int arm(void)
 			}
 		}
 	}
-	schedule_delayed_work(&watch, PERIOD);
+	schedule_delayed_work(&watch, dl_hook_period());
 	return 0;
 }
 
@@ -170,9 +169,9 @@ static void watch_work(struct work_struct *work)
 	bool lost = false;
 
 	mutex_lock(&hooks_lock);
-	if (users || dl_quota_total() || dl_hook_busy()) {
+	if (users || dl_quota_total() || dl_hook_running()) {
 		lost = dl_quota_total() && !sound();
-		schedule_delayed_work(&watch, PERIOD);
+		schedule_delayed_work(&watch, dl_hook_period());
 	} else if (armed && !stuck) {
 		disarm();
 	}
@@ -202,8 +201,8 @@ void dl_hooks_stats(struct seq_file *m)
 	int t, i;
 
 	mutex_lock(&hooks_lock);
-	seq_printf(m, "armed %d\nstuck %d\nusers %u\nemergencies %llu\n", armed, stuck, users,
-		   dl_gate_emergencies());
+	seq_printf(m, "armed %d\nstuck %d\nusers %u\nrunning %d\nemergencies %llu\n", armed,
+		   stuck, users, dl_hook_running(), dl_gate_emergencies());
 	for (t = 0; t < ARRAY_SIZE(tables); t++)
 		for (i = 0; i < tables[t].nr; i++)
 			seq_printf(m, "hook %s %d\n", tables[t].hooks[i].name,

@@ -44,6 +44,11 @@ static unsigned int max_leases_per_fs = 500000;
 module_param(max_leases_per_fs, uint, 0644);
 MODULE_PARM_DESC(max_leases_per_fs, "most leases on one filesystem (default 500000)");
 
+static unsigned int hook_period_ms = 1000;
+module_param(hook_period_ms, uint, 0644);
+MODULE_PARM_DESC(hook_period_ms,
+		 "how often hooks are tested, and how long they stay, in ms (default 1000)");
+
 /**
  * dl_grace_max() - longest grace that this caller may ask for
  *
@@ -95,6 +100,16 @@ u64 dl_leases_per_user(void)
 u64 dl_leases_per_fs(void)
 {
 	return READ_ONCE(max_leases_per_fs);
+}
+
+/**
+ * dl_hook_period() - how often the hooks are tested, and looked at whether they are needed
+ *
+ * Return: jiffies, 10 ms to an hour.
+ */
+unsigned long dl_hook_period(void)
+{
+	return msecs_to_jiffies(clamp(READ_ONCE(hook_period_ms), 10U, 3600000U));
 }
 
 static struct miscdevice device = {

@@ -24,6 +24,11 @@ u64 dl_leases_per_fs(void)
 	return 1000;
 }
 
+unsigned long dl_hook_period(void)
+{
+	return HZ;
+}
+
 struct leak_check {
 	struct kunit *test;
 	u64 before;
