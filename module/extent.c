@@ -148,3 +148,28 @@ bool dl_extents_at(const struct dl_extents *ext, u64 page, struct daxlease_run *
 	}
 	return false;
 }
+
+/**
+ * dl_extents_with() - where in the lease some page frames are
+ * @ext: the extents
+ * @pfn: the first
+ * @count: how many
+ *
+ * Return: the span of the pages that are one of them, counted from the start of the lease;
+ * DL_RANGE_NONE if there are none.
+ */
+struct dl_range dl_extents_with(const struct dl_extents *ext, u64 pfn, u64 count)
+{
+	struct dl_range frames = { pfn, pfn + count - 1 }, out = DL_RANGE_NONE, r;
+	const struct daxlease_run *run;
+
+	for (run = ext->runs; run < ext->runs + ext->nr; run++) {
+		r = dl_range_clip(frames, (struct dl_range){ run->pfn, run->pfn + run->count - 1 });
+		if (dl_range_empty(r))
+			continue;
+		r.first += run->first - run->pfn;
+		r.last += run->first - run->pfn;
+		out = dl_range_span(out, r);
+	}
+	return out;
+}

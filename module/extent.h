@@ -10,6 +10,8 @@
 
 #include <daxlease_consumer.h>
 
+#include "range.h"
+
 struct dl_extents {
 	struct daxlease_run *runs;	/* ascending, without gaps */
 	size_t nr;
@@ -22,5 +24,6 @@ struct dl_extents *dl_extents_alloc(void);
 void dl_extents_free(struct dl_extents *ext);
 int dl_extents_copy(struct dl_extents *to, const struct dl_extents *from, u64 first, u64 end);
 bool dl_extents_at(const struct dl_extents *ext, u64 page, struct daxlease_run *run);
+struct dl_range dl_extents_with(const struct dl_extents *ext, u64 pfn, u64 count);
 
 #endif /* _DAXLEASE_EXTENT_H */

@@ -283,3 +283,52 @@ void dl_gate_revoke(const struct device *dev, enum daxlease_reason reason)
 		dl_fence_insist(lease);
 	}
 }
+
+/* Break what a lease has of failed memory. True if it has some, and a device may reach it. */
+static bool break_failed(struct daxlease *lease, u64 pfn, u64 count)
+{
+	struct dl_breaker by = {
+		.reason = DAXLEASE_REASON_FAILURE,
+		.flags = DAXLEASE_EVENT_NO_GRACE,
+	};
+	const struct dl_extents *ext;
+
+	lockdep_assert_held(&lease->gate->lock);
+	/* Whoever is looking for pages begins again, and finds the mark that is on them by now. */
+	if (lease->state == DAXLEASE_ACQUIRING)
+		lease->dead = true;
+	if (lease->rearming)
+		lease->rearm_dead = true;
+	rcu_read_lock();
+	ext = rcu_dereference(lease->extents);
+	by.range = ext ? dl_extents_with(ext, pfn, count) : DL_RANGE_NONE;
+	rcu_read_unlock();
+	if (dl_range_empty(by.range))
+		return false;
+	by.range.first += lease->range.first;
+	by.range.last += lease->range.first;
+	return dl_break_start(lease, &by);
+}
+
+/**
+ * dl_gate_failure() - memory has failed: end device access to it, without grace
+ * @pfn: first page frame, marked PageHWPoison as all of them
+ * @count: how many
+ *
+ * Costs a look at each run of each lease of the machine. A fence that is not confirmed is tried
+ * again by the deadline's work: no blocks are freed, so the caller need not wait for it.
+ * Context: process context, may sleep.
+ */
+void dl_gate_failure(u64 pfn, u64 count)
+{
+	struct daxlease *lease = NULL;
+	bool hit;
+
+	while ((lease = dl_lease_next(lease))) {
+		spin_lock(&lease->gate->lock);
+		hit = break_failed(lease, pfn, count);
+		spin_unlock(&lease->gate->lock);
+		if (hit)
+			dl_fence(lease, 0);
+	}
+}

@@ -46,7 +46,7 @@ noinline __noclone int orig_fiemap_extent(struct fiemap_extent_info *info, u64 l
 	return ret;
 }
 
-/* -EFAULT: the medium is bad there, or gone. */
+/* -EHWPOISON: the medium is bad there; -EFAULT: it is gone. */
 static int pfn_at(const struct answers *a, u64 phys, u64 *pfn)
 {
 	long nr;
@@ -57,7 +57,7 @@ static int pfn_at(const struct answers *a, u64 phys, u64 *pfn)
 	nr = dax_direct_access(a->dax, (a->start + phys) >> PAGE_SHIFT, 1, DAX_ACCESS, NULL, &p);
 	dax_read_unlock(id);
 	if (nr < 1)
-		return -EFAULT;
+		return nr == -EHWPOISON ? nr : -EFAULT;
 	*pfn = pfn_t_to_pfn(p);
 	return 0;
 }
@@ -157,7 +157,8 @@ static int inode_is_free(struct inode *inode)
  * Whatever changes the answer from now on is seen by the hooks, if a lease is published.
  * Context: process context, may sleep; no locks. XFS takes i_rwsem shared.
  * Return: 0; -ESTALE: another block is there; -EMLINK: blocks shared with another file; -ENODATA: a
- * hole or unwritten blocks; -EFAULT: bad or missing medium; -EINTR; or what the filesystem says.
+ * hole or unwritten blocks; -EHWPOISON: bad medium; -EFAULT: it is gone; -EINTR; or what the
+ * filesystem says.
  */
 int dl_blocks_check(struct inode *inode, struct dl_range range, const struct dl_extents *ext,
 		    u64 base, struct dl_range *stale)

@@ -11,6 +11,7 @@
 #include <linux/pagemap.h>
 
 #include "hook_blocks.h"
+#include "hook_failure.h"
 #include "hook_ops.h"
 #include "opctx.h"
 
@@ -204,6 +205,8 @@ struct dl_redirect dl_gate_hooks[DL_NR_GATE] = {
 	  .original = orig_unmap, .want = want_mapping, .exempt = "dax_layout_busy_page_range" },
 	{ .name = "fiemap_fill_next_extent", .replacement = hook_fiemap_extent,
 	  .original = orig_fiemap_extent, .want = want_fiemap },
+	{ .name = "dax_holder_notify_failure", .replacement = hook_failure,
+	  .original = orig_failure, .want = want_failure },
 };
 
 /* In the ext4 module, so only there when ext4 is: armed with the first lease on ext4. */
@@ -235,7 +238,7 @@ bool dl_gate_selftest(void)
 	ok &= dl_test_hit(2);
 	unmap_mapping_pages(&dl_test_mapping, 0, 1, false);
 	ok &= dl_test_hit(1);
-	return ok && dl_blocks_selftest();
+	return ok && dl_blocks_selftest() && dl_failure_selftest();
 }
 
 /**

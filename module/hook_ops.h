@@ -20,7 +20,7 @@
 #include "redirect.h"
 
 #define DL_NR_EARLY	5
-#define DL_NR_GATE	6
+#define DL_NR_GATE	7
 
 extern struct dl_redirect dl_early_hooks[DL_NR_EARLY];
 extern struct dl_redirect dl_gate_hooks[DL_NR_GATE];

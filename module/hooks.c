@@ -8,6 +8,7 @@
 #include <linux/workqueue.h>
 
 #include "gate.h"
+#include "hook_failure.h"
 #include "hook_ops.h"
 #include "hooks.h"
 #include "params.h"
@@ -219,7 +220,7 @@ void dl_hooks_stats(struct seq_file *m)
 int dl_hooks_init(void)
 {
 	dl_hook_ops_init();
-	return dl_early_resolve();
+	return dl_early_resolve() ?: dl_failure_init();
 }
 
 /**
@@ -228,4 +229,5 @@ int dl_hooks_init(void)
 void dl_hooks_exit(void)
 {
 	cancel_delayed_work_sync(&watch);
+	dl_failure_exit();
 }

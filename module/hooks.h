@@ -10,8 +10,9 @@
  *	last resort	truncate_inode_pages_range, invalidate_inode_pages2_range,
  *			unmap_mapping_pages: no grace
  *	refused		ext4_move_extents
+ *	failure		dax_holder_notify_failure: memory that has gone bad, no grace
  *
- * hook_early.c and hook_gate.c have the replacements, hooks.c arms them: before the first lease is
+ * hook_*.c have the replacements, hooks.c arms them: before the first lease is
  * published, until about a second after the last. While armed the module holds a reference on
  * itself.
  */

@@ -129,7 +129,7 @@ static int look_at(const struct dl_window *w, u64 pgoff, u64 max, struct look *k
 	/* Not pin_user_pages(): a page with the shared marker passes for anonymous at unpin. */
 	if (vma_proves(w, addr, pgoff))
 		n = get_user_pages(addr, look_size(w, addr, pgoff, max),
-				   w->write ? FOLL_WRITE : 0, pages);
+				   FOLL_HWPOISON | (w->write ? FOLL_WRITE : 0), pages);
 	err = n > 0 ? prove(w, pages, n, pgoff, k) : n ?: -EFAULT;
 	while (n-- > 0)
 		put_page(pages[n]);
@@ -224,6 +224,23 @@ static int judge(const struct dl_window *w, struct dl_range stale, int err)
 	return forget(w, stale) ?: -ERESTART;
 }
 
+/* Has any page failed, from @base on? Those of one entry are marked one by one. */
+static bool failed(const struct dl_extents *ext, u64 base)
+{
+	struct daxlease_run run;
+	u64 i;
+
+	for (; dl_extents_at(ext, base, &run); base += run.count) {
+		for (i = 0; i < run.count; i++) {
+			if (PageHWPoison(pfn_to_page(run.pfn + i)))
+				return true;
+			if (!(i % DL_GRANULE_PAGES))
+				cond_resched();
+		}
+	}
+	return false;
+}
+
 /**
  * dl_resolve() - find the pages of a range
  * @w: the window, populated
@@ -231,9 +248,9 @@ static int judge(const struct dl_window *w, struct dl_range stale, int err)
  * @dead: when this becomes true the result is worthless: stop
  *
  * Context: process context; no lock of ours, no mmap_lock.
- * Return: 0; -ENODATA: a hole or unwritten blocks; -EMLINK: shared blocks; -ERESTART: the file
- * changes under our hands, begin again; -EINTR; -ENOMEM; -EFAULT: somebody has replaced the
- * mapping, or the filesystem could not provide the page.
+ * Return: 0; -ENODATA: a hole or unwritten blocks; -EMLINK: shared blocks; -EHWPOISON: memory that
+ * has failed; -ERESTART: the file changes under our hands, begin again; -EINTR; -ENOMEM; -EFAULT:
+ * somebody has replaced the mapping, or the filesystem could not provide the page.
  */
 int dl_resolve(const struct dl_window *w, struct dl_extents *ext, const bool *dead)
 {
@@ -260,5 +277,6 @@ int dl_resolve(const struct dl_window *w, struct dl_extents *ext, const bool *de
 	}
 	dl_extents_trim(ext);
 	err = dl_blocks_check(file_inode(w->file), w->range, ext, base, &stale);
-	return judge(w, stale, err);
+	err = judge(w, stale, err);
+	return !err && failed(ext, base) ? -EHWPOISON : err;
 }

@@ -42,6 +42,8 @@
  *  EBUSY       RELEASE of an implicit lease: unmap it instead
  *  ESTALE      a generation or break that is over
  *  EKEYREVOKED EXPORT_DMABUF of a range of which a part is lost: re-arm it first
+ *  EHWPOISON   a page of the range has failed: overwrite it with write(2), or punch it, and try
+ *              again
  *  ESRCH       the process of a pidfd has exited
  *  ENOSPC      too many leases
  *  ENOMEM      out of memory
@@ -374,8 +376,8 @@ enum daxlease_event_bits {
 /**
  * enum daxlease_event_flags - exceptions from the rule that a holder gets its whole grace
  * @DAXLEASE_EVENT_EMERGENCY: fenced at once, by a last-resort hook
- * @DAXLEASE_EVENT_NO_GRACE: fenced at once: freeze, a spent budget, device removal or a
- *	grace of zero
+ * @DAXLEASE_EVENT_NO_GRACE: fenced at once: freeze, a spent budget, device removal, memory
+ *	failure or a grace of zero
  * @DAXLEASE_EVENT_JOINED: a second operation met an open break and shares its deadline
  */
 enum daxlease_event_flags {
@@ -395,6 +397,8 @@ enum daxlease_event_flags {
  * @DAXLEASE_REASON_REMOVE: the device goes away
  * @DAXLEASE_REASON_MANUAL: DAXLEASE_BREAK
  * @DAXLEASE_REASON_HOOK: a hook of the module does not work any more, so every lease is revoked
+ * @DAXLEASE_REASON_FAILURE: the hardware reports that memory is bad; hit_offset and hit_length are
+ *	the pages
  */
 enum daxlease_reason {
 	DAXLEASE_REASON_NONE		= 0,
@@ -406,6 +410,7 @@ enum daxlease_reason {
 	DAXLEASE_REASON_REMOVE		= 6,
 	DAXLEASE_REASON_MANUAL		= 7,
 	DAXLEASE_REASON_HOOK		= 8,
+	DAXLEASE_REASON_FAILURE		= 9,
 };
 
 /**

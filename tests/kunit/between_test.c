@@ -66,6 +66,13 @@ static void emergency_comes_once(void *arg)
 		dl_gate_emergency(((struct rig *)arg)->gate, (struct dl_range){ 0, 0 }, NULL);
 }
 
+/* Of a page that the operation under test may have seen already, before it was marked */
+static void memory_fails_once(void *arg)
+{
+	if (seam.resolved == 1)
+		dl_gate_failure(page_to_pfn(((struct rig *)arg)->page), 1);
+}
+
 static void operation_comes_elsewhere(void *arg)
 {
 	struct dl_breaker by = { .range = { GRANULE, DL_PAGE_MAX },
@@ -105,6 +112,18 @@ static void an_emergency_during_an_acquire_makes_it_look_again(struct kunit *tes
 	struct dl_request req = request(rig, 0, GRANULE - 1);
 
 	seam.on_resolve = emergency_comes_once;
+	seam.arg = rig;
+	acquired(test, &req);
+	KUNIT_EXPECT_EQ(test, seam.resolved, 2);
+	KUNIT_EXPECT_TRUE(test, rig_silent(rig->queue));
+}
+
+static void failed_memory_during_an_acquire_makes_it_look_again(struct kunit *test)
+{
+	struct rig *rig = test->priv;
+	struct dl_request req = request(rig, 0, GRANULE - 1);
+
+	seam.on_resolve = memory_fails_once;
 	seam.arg = rig;
 	acquired(test, &req);
 	KUNIT_EXPECT_EQ(test, seam.resolved, 2);
@@ -271,6 +290,18 @@ static void an_emergency_during_a_rearm_makes_it_look_again(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, seam.resolved, 2);
 }
 
+/* The rest of the lease is fenced meanwhile: it shows the page that has failed, too */
+static void failed_memory_during_a_rearm_makes_it_look_again(struct kunit *test)
+{
+	struct daxlease *lease = lost_lease(test, 0, PAGES - 1);
+	u64 generation;
+
+	seam.on_resolve = memory_fails_once;
+	seam.arg = test->priv;
+	KUNIT_EXPECT_EQ(test, dl_rearm(lease, lease->range, &generation), 0);
+	KUNIT_EXPECT_EQ(test, seam.resolved, 2);
+}
+
 static void lease_ends(void *arg)
 {
 	struct daxlease *lease = arg;
@@ -322,6 +353,7 @@ static struct kunit_case cases[] = {
 	KUNIT_CASE(an_acquire_alone_looks_once),
 	KUNIT_CASE(an_operation_during_an_acquire_makes_it_look_again),
 	KUNIT_CASE(an_emergency_during_an_acquire_makes_it_look_again),
+	KUNIT_CASE(failed_memory_during_an_acquire_makes_it_look_again),
 	KUNIT_CASE(an_operation_elsewhere_does_not),
 	KUNIT_CASE(an_acquire_gives_up_in_the_end),
 	KUNIT_CASE(an_operation_that_begins_before_publishing_bars_it),
@@ -330,6 +362,7 @@ static struct kunit_case cases[] = {
 	KUNIT_CASE(a_rearm_brings_back_what_was_lost),
 	KUNIT_CASE(an_operation_during_a_rearm_makes_it_look_again),
 	KUNIT_CASE(an_emergency_during_a_rearm_makes_it_look_again),
+	KUNIT_CASE(failed_memory_during_a_rearm_makes_it_look_again),
 	KUNIT_CASE(a_release_during_a_rearm_ends_both),
 	KUNIT_CASE(a_rearm_waits_for_the_bar),
 	KUNIT_CASE(a_rearm_does_not_touch_its_neighbours),

@@ -77,6 +77,38 @@ static void a_run_ends_where_the_medium_does(struct kunit *test)
 	dl_extents_free(ext);
 }
 
+static void check_frames(struct kunit *test, const struct dl_extents *ext, u64 pfn, u64 count,
+			 struct dl_range want)
+{
+	struct dl_range got = dl_extents_with(ext, pfn, count);
+
+	KUNIT_EXPECT_EQ(test, dl_range_empty(got), dl_range_empty(want));
+	if (!dl_range_empty(want)) {
+		KUNIT_EXPECT_EQ(test, got.first, want.first);
+		KUNIT_EXPECT_EQ(test, got.last, want.last);
+	}
+}
+
+static void frames_are_found_where_they_are(struct kunit *test)
+{
+	struct dl_extents *ext = dl_extents_alloc();
+
+	KUNIT_ASSERT_NOT_NULL(test, ext);
+	check_frames(test, ext, 0, U64_MAX, DL_RANGE_NONE);
+	KUNIT_ASSERT_EQ(test, dl_extents_append(ext, 10, 500), 0);
+	KUNIT_ASSERT_EQ(test, dl_extents_append(ext, 5, 100), 0);
+	KUNIT_ASSERT_EQ(test, dl_extents_append(ext, 5, 700), 0);
+	check_frames(test, ext, 500, 1, (struct dl_range){ 0, 0 });
+	check_frames(test, ext, 509, 1, (struct dl_range){ 9, 9 });
+	check_frames(test, ext, 103, 1, (struct dl_range){ 13, 13 });
+	check_frames(test, ext, 704, 9, (struct dl_range){ 19, 19 });
+	check_frames(test, ext, 90, 12, (struct dl_range){ 10, 11 });
+	check_frames(test, ext, 499, 1, DL_RANGE_NONE);
+	check_frames(test, ext, 510, 190, DL_RANGE_NONE);
+	check_frames(test, ext, 104, 397, (struct dl_range){ 0, 14 });
+	dl_extents_free(ext);
+}
+
 static void nothing_is_found_in_nothing(struct kunit *test)
 {
 	struct dl_extents *ext = dl_extents_alloc();
@@ -116,6 +148,7 @@ static void without_memory_nothing_changes(struct kunit *test)
 static struct kunit_case cases[] = {
 	KUNIT_CASE_PARAM(pages_are_found_where_they_are, rows_gen_params),
 	KUNIT_CASE(a_run_ends_where_the_medium_does),
+	KUNIT_CASE(frames_are_found_where_they_are),
 	KUNIT_CASE(nothing_is_found_in_nothing),
 	KUNIT_CASE(without_memory_nothing_changes),
 	{}

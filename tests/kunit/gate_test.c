@@ -224,6 +224,38 @@ static void an_acquiring_lease_is_no_emergency(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, rig_silent(rig->queue));
 }
 
+static void failed_memory_is_fenced_wherever_it_is_leased(struct kunit *test)
+{
+	struct rig *rig = test->priv, *sound = rig_other(test);
+	struct daxlease *lease = rig_lease(test, rig, 0, 9, LONG_GRACE);
+	struct daxlease *second = rig_lease(test, rig, 5, 20, LONG_GRACE);
+	struct daxlease *other = rig_lease(test, sound, 0, 9, LONG_GRACE);
+	struct daxlease_event ev;
+
+	dl_gate_failure(page_to_pfn(rig->page), 1);
+	KUNIT_EXPECT_EQ(test, rig_state(lease), DAXLEASE_REVOKED);
+	KUNIT_EXPECT_EQ(test, rig_state(second), DAXLEASE_REVOKED);
+	KUNIT_EXPECT_EQ(test, rig_state(other), DAXLEASE_ACTIVE);
+	ev = rig_event(test, rig->queue);
+	KUNIT_EXPECT_EQ(test, ev.reason, DAXLEASE_REASON_FAILURE);
+	KUNIT_EXPECT_EQ(test, ev.flags, DAXLEASE_EVENT_NO_GRACE);
+	KUNIT_EXPECT_TRUE(test, rig_silent(sound->queue));
+}
+
+/* Nobody waits for the fence, so it is tried again without him */
+static void failed_memory_is_fenced_by_the_work_in_the_end(struct kunit *test)
+{
+	struct rig *rig = test->priv;
+	struct daxlease *lease = rig_lease(test, rig, 0, 9, LONG_GRACE);
+	struct consumer *c = consumer_attach(test, rig, lease);
+
+	c->refused = (struct dl_range){ 0, 9 };
+	dl_gate_failure(page_to_pfn(rig->page), 1);
+	KUNIT_EXPECT_EQ(test, rig_state(lease), DAXLEASE_BREAKING);
+	c->refused = DL_RANGE_NONE;
+	RIG_UNTIL(test, rig_state(lease) == DAXLEASE_REVOKED);
+}
+
 static struct kunit_case cases[] = {
 	KUNIT_CASE(a_file_has_one_gate),
 	KUNIT_CASE(an_operation_breaks_every_lease_in_its_range),
@@ -235,6 +267,8 @@ static struct kunit_case cases[] = {
 	KUNIT_CASE(nobody_sleeps_for_what_is_not_leased),
 	KUNIT_CASE_PARAM(the_last_resort_fences_what_is_meant, rows_gen_params),
 	KUNIT_CASE(an_acquiring_lease_is_no_emergency),
+	KUNIT_CASE(failed_memory_is_fenced_wherever_it_is_leased),
+	KUNIT_CASE(failed_memory_is_fenced_by_the_work_in_the_end),
 	{}
 };
 

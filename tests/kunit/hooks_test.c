@@ -43,7 +43,7 @@ static void arm_hooks(struct kunit *test, struct dl_redirect *lost)
 
 /* One of each layer. The first gate hook alone may go: its function jumps into the second */
 static struct dl_redirect * const losable[] = {
-	&dl_gate_hooks[1], &dl_gate_hooks[4], &dl_early_hooks[1],
+	&dl_gate_hooks[1], &dl_gate_hooks[4], &dl_gate_hooks[6], &dl_early_hooks[1],
 };
 
 static void hook_name(struct dl_redirect * const *lost, char *desc)

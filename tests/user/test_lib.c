@@ -409,10 +409,10 @@ static void names_are_known_and_others_are_null(void **state)
 	assert_string_equal(daxlease_capability_name(DAXLEASE_CAP_EARLY), "early");
 	for (uint32_t v = 0; v <= DAXLEASE_RELEASED; v++)
 		assert_non_null(daxlease_state_name(v));
-	for (uint32_t v = 0; v <= DAXLEASE_REASON_HOOK; v++)
+	for (uint32_t v = 0; v <= DAXLEASE_REASON_FAILURE; v++)
 		assert_non_null(daxlease_reason_name(v));
 	assert_null(daxlease_state_name(DAXLEASE_RELEASED + 1));
-	assert_null(daxlease_reason_name(DAXLEASE_REASON_HOOK + 1));
+	assert_null(daxlease_reason_name(DAXLEASE_REASON_FAILURE + 1));
 	assert_null(daxlease_event_bit_name(3));
 	assert_null(daxlease_event_flag_name(0));
 	assert_null(daxlease_capability_name(1ULL << 32));

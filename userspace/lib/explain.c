@@ -78,6 +78,8 @@ static const struct {
 	  "the module cannot guard files on this kernel: the kernel log says why (dmesg)" },
 	{ ANY, ENOENT, "there is no such lease in this context" },
 	{ ANY, EAGAIN, "something is in the way for now: try again" },
+	{ ANY, EHWPOISON,
+	  "memory of the range has failed: overwrite it (write(2)) or punch it, and try again" },
 	{ ANY, ESTALE, "the generation of the lease is over" },
 };
 

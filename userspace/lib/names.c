@@ -25,6 +25,7 @@ static const struct name reasons[] = {
 	{ DAXLEASE_REASON_REMOVE,	"remove" },
 	{ DAXLEASE_REASON_MANUAL,	"manual" },
 	{ DAXLEASE_REASON_HOOK,		"hook" },
+	{ DAXLEASE_REASON_FAILURE,	"failure" },
 };
 
 static const struct name event_bits[] = {

@@ -28,7 +28,7 @@ void nvdimm_filesystem(int n, const char *fs)
 {
 	nvdimm_make(n);
 	CHECK_EQ(shell("mkfs.%s -q %s /dev/pmem%d", fs, *fs == 'x' ? "-f -d su=2m,sw=1,agcount=2 -l size=64m" :
-		       "-b 4096 -E stride=512,stripe_width=512", n), 0);
+		       "-F -b 4096 -E stride=512,stripe_width=512", n), 0);
 	nvdimm_mount(n, fs, "dax=always");
 }
 
