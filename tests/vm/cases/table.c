@@ -13,7 +13,7 @@ extern const struct testcase rdma_user_cases[];
 extern const struct testcase watch_cases[], type1_policy_cases[], gate_cases[];
 extern const struct testcase failnth_cases[];
 extern const struct testcase torture_cases[], permission_cases[];
-extern const struct testcase failure_cases[];
+extern const struct testcase removal_fs_cases[], failure_cases[];
 
 const struct testcase *const case_tables[] = {
 	stock_cases,
@@ -39,6 +39,7 @@ const struct testcase *const case_tables[] = {
 	qemu_cases,
 	qemu_break_cases,
 	failnth_cases,
+	removal_fs_cases,
 	failure_cases,
 	removal_cases,
 	rdma_cases,
