@@ -13,7 +13,7 @@ extern const struct testcase rdma_user_cases[];
 extern const struct testcase watch_cases[], type1_policy_cases[], gate_cases[];
 extern const struct testcase failnth_cases[];
 extern const struct testcase torture_cases[], permission_cases[];
-extern const struct testcase removal_fs_cases[], failure_cases[];
+extern const struct testcase machinery_cases[], removal_fs_cases[], failure_cases[], broken_cases[];
 
 const struct testcase *const case_tables[] = {
 	stock_cases,
@@ -45,6 +45,8 @@ const struct testcase *const case_tables[] = {
 	rdma_cases,
 	rdma_rights_cases,
 	rdma_user_cases,
+	machinery_cases,
+	broken_cases,
 	unload_cases,
 	timeline_cases,
 	torture_cases,

@@ -2,40 +2,12 @@
 /* Loading and unloading: the module stays while it is needed, and goes when it is not. */
 #include "file.h"
 #include "harness.h"
+#include "hooked.h"
 #include "lease.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
-#include <string.h>
-#include <sys/syscall.h>
 #include <unistd.h>
-
-#define HOOKS		"/sys/kernel/debug/daxlease/hooks"
-#define SOON_NS		(30 * 1000 * (int64_t)MS)
-
-static int unload(const char *name)
-{
-	return syscall(SYS_delete_module, name, O_NONBLOCK) ? -errno : 0;
-}
-
-static bool hooks_say(const char *what)
-{
-	char text[4096];
-
-	return read_text(HOOKS, text, sizeof(text)) > 0 && strstr(text, what);
-}
-
-/* Nothing announces that the hooks are gone: look until they are */
-static void wait_disarmed(void)
-{
-	int64_t end = now_ns() + SOON_NS;
-
-	while (!hooks_say("armed 0\n")) {
-		CHECK(now_ns() < end, "still armed long after the last lease");
-		usleep(20000);
-	}
-}
 
 static int ftrace_off(void)
 {
@@ -50,16 +22,16 @@ static void refused_while_leased(const struct test *t)
 	fd = file_create(path_in(t->dir, "file"), 4 * MIB, 1);
 	ctx = lease_open();
 	CHECK_RET(lease_acquire(ctx, fd, 0, 4 * MIB, DAXLEASE_WRITE, 0, &a), 0);
-	CHECK(hooks_say("armed 1\n"));
+	CHECK(hooked_say("armed 1\n"));
 	CHECK_RET(ftrace_off(), -EBUSY, "kernel.ftrace_enabled=0 while armed");
 	story("kernel.ftrace_enabled=0 while a lease lives: EBUSY");
 	shell("for m in vfio_iommu_type1 rdma_rxe; do rmmod $m 2>/dev/null; done; true");
-	CHECK_RET(unload("daxlease"), -EAGAIN);
+	CHECK_RET(module_remove("daxlease"), -EAGAIN);
 	CHECK_EQ(lease_state(ctx, a.id), DAXLEASE_ACTIVE);
 	close(ctx);
 	story("rmmod while a lease lives: refused");
-	wait_disarmed();
-	CHECK_RET(unload("daxlease"), 0);
+	hooked_wait("armed 0\n");
+	CHECK_RET(module_remove("daxlease"), 0);
 	story("a second after the last lease has gone the hooks are gone, too, and rmmod works");
 }
 
@@ -72,9 +44,9 @@ static void armed_while_needed(const struct test *t)
 	ctx = lease_open();
 	for (int round = 0; round < 3; round++) {
 		CHECK_RET(lease_acquire(ctx, fd, 0, 4 * MIB, DAXLEASE_WRITE, 0, &a), 0);
-		CHECK(hooks_say("armed 1\n"));
+		CHECK(hooked_say("armed 1\n"));
 		CHECK_RET(lease_release(ctx, a.id), 0);
-		wait_disarmed();
+		hooked_wait("armed 0\n");
 		CHECK_RET(ftrace_off(), 0, "with nothing armed");
 		CHECK_RET(write_text("/proc/sys/kernel/ftrace_enabled", "1\n"), 0);
 	}
@@ -88,7 +60,7 @@ static void no_hooks_no_leases(const struct test *t)
 
 	fd = file_create(path_in(t->dir, "file"), 4 * MIB, 1);
 	ctx = lease_open();
-	wait_disarmed();
+	hooked_wait("armed 0\n");
 	CHECK_RET(ftrace_off(), 0);
 	CHECK_RET(lease_acquire(ctx, fd, 0, 4 * MIB, DAXLEASE_WRITE, 0, &a), -ENODEV);
 	CHECK_RET(write_text("/proc/sys/kernel/ftrace_enabled", "1\n"), 0);

@@ -36,7 +36,7 @@ static bool wanted(const struct selection *s, const struct testcase *c, unsigned
 {
 	bool xfs = !strcmp(s->fs, "xfs");
 
-	if (!(c->flags & (xfs ? ON_XFS : ON_EXT4)))
+	if (!(c->flags & (xfs ? ON_XFS : ON_EXT4)) || !!(c->flags & ALONE) != s->alone)
 		return false;
 	if ((c->flags & ON_ONE) && s->debug && !*s->names && nth % 2 != xfs)
 		return false;
@@ -90,7 +90,7 @@ const struct testcase **select_cases(const struct selection *s)
 
 bool select_checks(const struct selection *s)
 {
-	bool selftest = false;
+	bool selftest = s->alone;
 
 	for (char **name = s->names; *name; name++)
 		selftest |= !!(find(*name)->flags & SELFTEST);

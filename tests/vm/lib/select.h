@@ -17,6 +17,7 @@
  * @fs: "ext4" or "xfs"
  * @debug: the debug kernel
  * @demo: only cases with this flag: a demonstration's; 0: no demonstration
+ * @alone: the cases that need a machine of their own, instead of all others
  * @minutes: for the cases, see struct test
  * @seed: likewise
  * @names: names of cases, ended by NULL; empty: all but the self-test's
@@ -25,6 +26,7 @@ struct selection {
 	const char *fs;
 	bool debug;
 	unsigned int demo;
+	bool alone;
 	unsigned int minutes;
 	uint64_t seed;
 	char **names;
@@ -39,7 +41,7 @@ unsigned int select_demo(const char *group);
  */
 const struct testcase **select_cases(const struct selection *s);
 
-/* Whether the checks after the last case belong to this selection (not in a self-test) */
+/* Whether the checks after the last case belong to this selection: what is left should be sound */
 bool select_checks(const struct selection *s);
 
 /* Prints all cases for a person, or the plan of a selection, a name a line */
