@@ -7,7 +7,9 @@
 #include "gate.h"
 #include "hook_failure.h"
 #include "hook_ops.h"
+#include "unexported.h"
 
+static bool seen;			/* a failure, by us */
 static struct dax_device *test_dax;	/* of nobody; the original says -EOPNOTSUPP for it */
 
 /**
@@ -54,9 +56,24 @@ static void fail(u64 pfn, u64 count)
 {
 	u64 i;
 
+	WRITE_ONCE(seen, true);		/* the kernel counts it after we return */
 	for (i = 0; i < count; i++)
 		SetPageHWPoison(pfn_to_page(pfn + i));
 	dl_gate_failure(pfn, count);
+}
+
+/**
+ * dl_failure_possible() - may there be a page that has failed?
+ *
+ * Failures are rare, and a look at each page of a lease costs more than all the rest of its
+ * acquisition.
+ * Context: any.
+ * Return: false if no memory of the machine has failed.
+ */
+bool dl_failure_possible(void)
+{
+	return READ_ONCE(seen) || !dl_num_poisoned_pages ||
+	       atomic_long_read(dl_num_poisoned_pages);
 }
 
 /**

@@ -16,6 +16,7 @@ struct ftrace_regs;
 
 int hook_failure(struct dax_device *dax, u64 offset, u64 length, int mf_flags);
 int orig_failure(struct dax_device *dax, u64 offset, u64 length, int mf_flags);
+bool dl_failure_possible(void);
 bool want_failure(struct ftrace_regs *regs);
 bool dl_failure_selftest(void);
 int dl_failure_init(void);

@@ -7,6 +7,7 @@
 
 #include "compat.h"
 #include "hook_blocks.h"
+#include "hook_failure.h"
 #include "resolve.h"
 
 #define DL_LOOK		32	/* pages at most that are looked at under one mmap_lock */
@@ -230,6 +231,8 @@ static bool failed(const struct dl_extents *ext, u64 base)
 	struct daxlease_run run;
 	u64 i;
 
+	if (!dl_failure_possible())
+		return false;
 	for (; dl_extents_at(ext, base, &run); base += run.count) {
 		for (i = 0; i < run.count; i++) {
 			if (PageHWPoison(pfn_to_page(run.pfn + i)))

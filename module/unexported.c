@@ -27,6 +27,14 @@ struct mm_struct *dl_no_mm_access(struct task_struct *task, unsigned int mode)
 	return ERR_PTR(-EOPNOTSUPP);
 }
 
+static unsigned long no_kallsyms_lookup_name(const char *name)
+{
+	return 0;
+}
+
+const atomic_long_t *dl_num_poisoned_pages;
+
+DEFINE_STATIC_CALL(dl_kallsyms_lookup_name, no_kallsyms_lookup_name);
 DEFINE_STATIC_CALL(dl_security_file_lock, dl_no_security_file_lock);
 DEFINE_STATIC_CALL(dl_pidfd_pid, dl_no_pidfd_pid);
 DEFINE_STATIC_CALL(dl_mm_access, dl_no_mm_access);
@@ -55,5 +63,10 @@ int dl_unexported_init(void)
 		missing |= FIND(dl_security_file_lock, "security_file_lock");
 	missing |= FIND(dl_pidfd_pid, "pidfd_pid");
 	missing |= FIND(dl_mm_access, "mm_access");
+	/* It is no function, so a kprobe does not find it. Who needs it does without. */
+	if (IS_ENABLED(CONFIG_MEMORY_FAILURE) &&
+	    !FIND(dl_kallsyms_lookup_name, "kallsyms_lookup_name"))
+		dl_num_poisoned_pages = (const atomic_long_t *)
+			static_call(dl_kallsyms_lookup_name)("num_poisoned_pages");
 	return missing ? -ENOENT : 0;
 }
