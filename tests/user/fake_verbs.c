@@ -97,6 +97,8 @@ int daxlease_verbs_sys_ioctl(int fd, unsigned long request, void *arg)
 		return reg_dmabuf(hdr);
 	if (hdr->object_id == UVERBS_OBJECT_MR && hdr->method_id == UVERBS_METHOD_MR_DESTROY)
 		return destroy(hdr);
+	if (fake_verbs.query_err)
+		return fake_verbs.query_err < 0 ? 0 : -fake_verbs.query_err;
 	/* As rxe answers a query of the context. */
 	return -EOPNOTSUPP;
 }

@@ -21,6 +21,7 @@
 
 struct fake_verbs {
 	bool no_driver;		/* no driver id is the right one */
+	int query_err;		/* of a query of the context by the right one; -1: none */
 	bool provider;		/* the provider's library knows dma-bufs */
 	int provider_err;	/* why it does not; 0: EOPNOTSUPP */
 	int reg_err;		/* positive: what the kernel's command answers */

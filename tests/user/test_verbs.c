@@ -212,6 +212,19 @@ static void a_device_that_cannot_is_not_supported(void **state)
 	assert_null(mr);
 }
 
+static void the_right_driver_is_known_by_any_answer_but_einval(void **state)
+{
+	static const int answers[] = { -1, EOPNOTSUPP, ENOENT, EPROTONOSUPPORT };
+	struct daxlease_mr *mr;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(answers); i++) {
+		fake_verbs.query_err = answers[i];
+		assert_int_equal(reg(&example, &mr), 0);
+		assert_int_equal(daxlease_mr_dereg(mr), 0);
+	}
+}
+
 static void a_bound_region_stays(void **state)
 {
 	struct daxlease_mr *mr;
@@ -226,34 +239,48 @@ static void a_bound_region_stays(void **state)
 	assert_int_equal(daxlease_mr_dereg(NULL), 0);
 }
 
-static void nothing_is_left_when_a_step_fails(void **state)
+static void registering_fails_at_each_step(bool provider, int err)
 {
 	struct daxlease_mr *mr;
-	unsigned int n = 0;
+	unsigned int n;
 	int ret;
 
+	for (n = 1; ; n++) {
+		fake_verbs_reset();
+		fake.nr_requests = 0;
+		fake_verbs.provider = provider;
+		mr = NULL;
+		fake_fail_nth(n, err);
+		ret = reg(&example, &mr);
+		if (!fake_fault_hit())
+			break;
+		assert_true(ret == -err || ret == -ENOMEM);
+		assert_null(mr);
+		assert_int_equal(fake_verbs.regions, 0);
+		/* Each dma-buf that was exported has been closed. */
+		assert_int_equal(fake_verbs.dmabufs_closed, n > 2);
+	}
+	fake_fail_nth(0, 0);
+	assert_int_equal(ret, 0);
+	/* The two allocations and the export at least. */
+	assert_true(n > 3);
+
+	/* A region that cannot be deregistered is as it was. */
+	fake_verbs.dereg_err = err;
+	assert_int_equal(daxlease_mr_dereg(mr), -err);
+	assert_int_equal(fake_verbs.regions, 1);
+	fake_verbs.dereg_err = 0;
+	assert_int_equal(daxlease_mr_dereg(mr), 0);
+}
+
+static void nothing_is_left_when_a_step_fails(void **state)
+{
+	static const int errors[] = { EIO, ENOMEM, EINTR, EACCES, ENOSPC };
+
 	(void)state;
-	for (int provider = 0; provider < 2; provider++) {
-		for (n = 1; ; n++) {
-			fake_verbs_reset();
-			fake.nr_requests = 0;
-			fake_verbs.provider = provider;
-			mr = NULL;
-			fake_fail_nth(n, EIO);
-			ret = reg(&example, &mr);
-			if (!fake_fault_hit())
-				break;
-			assert_true(ret == -EIO || ret == -ENOMEM);
-			assert_null(mr);
-			assert_int_equal(fake_verbs.regions, 0);
-			/* Each dma-buf that was exported has been closed. */
-			assert_int_equal(fake_verbs.dmabufs_closed, n > 2);
-		}
-		fake_fail_nth(0, 0);
-		assert_int_equal(ret, 0);
-		assert_int_equal(daxlease_mr_dereg(mr), 0);
-		/* The two allocations and the export at least. */
-		assert_true(n > 3);
+	for (size_t i = 0; i < ARRAY_SIZE(errors); i++) {
+		registering_fails_at_each_step(false, errors[i]);
+		registering_fails_at_each_step(true, errors[i]);
 	}
 }
 
@@ -308,6 +335,7 @@ static const struct CMUnitTest tests[] = {
 	CASE(only_writers_ask_for_a_writable_dma_buf),
 	CASE(nonsense_is_refused_before_anything_is_done),
 	CASE(a_device_that_cannot_is_not_supported),
+	CASE(the_right_driver_is_known_by_any_answer_but_einval),
 	CASE(a_bound_region_stays),
 	CASE(nothing_is_left_when_a_step_fails),
 	CASE(events_hit_what_they_touch),

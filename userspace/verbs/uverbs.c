@@ -55,12 +55,13 @@ static int find_driver(int fd, uint32_t *driver)
 	for (uint32_t id = 0; id < DRIVERS_MAX; id++) {
 		begin(&cmd, id, UVERBS_OBJECT_DEVICE, UVERBS_METHOD_QUERY_CONTEXT);
 		ret = run(fd, &cmd);
-		if (ret == -EBADF || ret == -ENOTTY || ret == -EIO)
+		if (ret == -EINVAL)
+			continue;
+		/* No such query in this driver; an argument that it wants; no such query in this kernel */
+		if (ret && ret != -EOPNOTSUPP && ret != -ENOENT && ret != -EPROTONOSUPPORT)
 			return ret;
-		if (ret != -EINVAL) {
-			*driver = id;
-			return 0;
-		}
+		*driver = id;
+		return 0;
 	}
 	return -EOPNOTSUPP;
 }
