@@ -32,6 +32,11 @@ struct dl_dmabuf {
  */
 static const char * const known_importers[] = {
 	"mlx5_ib_dmabuf_invalidate_cb",	/* mlx5_ib with on-demand paging */
+	/*
+	 * Drivers of ib_umem_dmabuf_get_pinned_revocable_and_lock(), whose contract it is; the tree
+	 * of Linux 6.12 has none yet.
+	 */
+	"ib_umem_dmabuf_revoke_locked",
 };
 
 static bool lets_go(const struct dma_buf_attach_ops *ops)

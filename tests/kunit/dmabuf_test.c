@@ -94,8 +94,18 @@ static void strangers_move_notify(struct dma_buf_attachment *attach)
 {
 }
 
+/* The other name */
+static void ib_umem_dmabuf_revoke_locked(struct dma_buf_attachment *attach)
+{
+	mlx5_ib_dmabuf_invalidate_cb(attach);
+}
+
 static const struct dma_buf_attach_ops known_ops = {
 	.move_notify = mlx5_ib_dmabuf_invalidate_cb,
+};
+
+static const struct dma_buf_attach_ops revocable_ops = {
+	.move_notify = ib_umem_dmabuf_revoke_locked,
 };
 
 static const struct dma_buf_attach_ops stranger_ops = {
@@ -140,17 +150,23 @@ static void detach(void *arg)
 	dma_buf_detach(im->buf, im->attach);
 }
 
-static struct importer *import(struct kunit *test, struct dma_buf *buf, enum temper temper)
+static struct importer *import_by(struct kunit *test, struct dma_buf *buf, enum temper temper,
+				  const struct dma_buf_attach_ops *ops)
 {
 	struct importer *im = kunit_kzalloc(test, sizeof(*im), GFP_KERNEL);
 
 	KUNIT_ASSERT_NOT_NULL(test, im);
 	im->buf = buf;
 	im->temper = temper;
-	im->attach = dma_buf_dynamic_attach(buf, device(test, DMA_BIT_MASK(64)), &known_ops, im);
+	im->attach = dma_buf_dynamic_attach(buf, device(test, DMA_BIT_MASK(64)), ops, im);
 	KUNIT_ASSERT_FALSE(test, IS_ERR(im->attach));
 	kunit_add_action_or_reset(test, detach, im);
 	return im;
+}
+
+static struct importer *import(struct kunit *test, struct dma_buf *buf, enum temper temper)
+{
+	return import_by(test, buf, temper, &known_ops);
 }
 
 static struct daxlease *four_granules(struct kunit *test)
@@ -254,6 +270,22 @@ static void what_is_pinned_is_revoked_too(struct kunit *test)
 	KUNIT_EXPECT_NULL(test, im->sgt);
 	unpin(im);
 	KUNIT_EXPECT_EQ(test, pin(im), -EKEYREVOKED);
+}
+
+/* ib_umem's revocable kind: pinned once, mapped once, revoked for good */
+static void what_is_pinned_revocably_is_let_in(struct kunit *test)
+{
+	struct daxlease *lease = four_granules(test);
+	struct importer *im = import_by(test, export(test, lease, 0, 0, true), LETS_GO,
+					&revocable_ops);
+
+	KUNIT_ASSERT_EQ(test, pin(im), 0);
+	KUNIT_ASSERT_EQ(test, map(im, DMA_BIDIRECTIONAL), 0);
+	rig_break(lease, 0, 0);
+	KUNIT_EXPECT_TRUE(test, dl_fence(lease, 0));
+	KUNIT_EXPECT_EQ(test, im->notified, 1);
+	KUNIT_EXPECT_NULL(test, im->sgt);
+	unpin(im);
 }
 
 static void strangers_are_refused(struct kunit *test)
@@ -414,6 +446,7 @@ static struct kunit_case cases[] = {
 	KUNIT_CASE(who_never_lets_go_holds_the_fence),
 	KUNIT_CASE(who_maps_again_at_once_gets_nothing),
 	KUNIT_CASE(what_is_pinned_is_revoked_too),
+	KUNIT_CASE(what_is_pinned_revocably_is_let_in),
 	KUNIT_CASE(strangers_are_refused),
 	KUNIT_CASE_PARAM(reading_gives_no_writing, directions_gen_params),
 	KUNIT_CASE(a_part_lost_is_all_lost),
