@@ -11,6 +11,7 @@
 #include "harness.h"
 #include "held.h"
 #include "lease.h"
+#include "leased.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -35,6 +36,8 @@
  * @kept: leases that are there before and after
  * @held: for chains with a device
  * @second: a second device
+ * @leased: for chains with a memory region
+ * @region: the region
  * @stage: how far the chain got
  */
 struct chain {
@@ -43,7 +46,9 @@ struct chain {
 	unsigned int kept;
 	struct held *held;
 	struct vfio *second;
-	enum { NOTHING, MAPPED, PUNCHED, UNMAPPED } stage;
+	struct leased *leased;
+	struct region region;
+	enum { NOTHING, MAPPED, PUNCHED, UNMAPPED, REGISTERED } stage;
 };
 
 /* What a call may say when memory is short or user memory cannot be read */
@@ -329,6 +334,58 @@ static void join(const struct test *t)
 	sweep(&c, chain_join, after_join);
 }
 
+/* Export, register, deregister */
+static int chain_register(struct chain *c)
+{
+	struct leased *l = c->leased;
+	int buf, ret;
+
+	ret = lease_export(l->ctx, l->lease.id, 0, LEASED_SIZE, O_RDWR | O_CLOEXEC, &buf);
+	if (ret)
+		return ret;
+	ret = verbs_reg(&l->v, buf, 0, LEASED_SIZE, LEASED_IOVA, VERBS_ALL, &c->region);
+	close(buf);
+	if (ret)
+		return ret;
+	c->stage = REGISTERED;
+	ret = verbs_dereg(&l->v, &c->region);
+	if (!ret)
+		c->stage = NOTHING;
+	return ret;
+}
+
+static bool dma_bufs_are(unsigned int n)
+{
+	char text[8192], want[32];
+
+	CHECK(read_text("/sys/kernel/debug/dma_buf/bufinfo", text, sizeof(text)) > 0);
+	snprintf(want, sizeof(want), "\nTotal %u objects", n);
+	return strstr(text, want);
+}
+
+static void after_register(struct chain *c, int ret)
+{
+	(void)ret;
+	if (c->stage == REGISTERED)
+		CHECK_RET(verbs_dereg(&c->leased->v, &c->region), 0, "once more");
+	c->stage = NOTHING;
+	/* Of all dma-bufs the one that leased_open() has made is left */
+	CHECK(dma_bufs_are(1), "a dma-buf is left");
+}
+
+static void register_region(const struct test *t)
+{
+	static struct leased l;
+	struct chain c = { .kept = 1, .leased = &l };
+
+	leased_open(&l, t->dir, DAXLEASE_WRITE);
+	sweep(&c, chain_register, after_register);
+	CHECK_WC(verbs_do(&l.v, IBV_WR_RDMA_READ, 4096, LEASED_IOVA, l.r.rkey), IBV_WC_SUCCESS);
+	CHECK_RET(verbs_dereg(&l.v, &l.r), 0);
+	close(l.dmabuf);
+	CHECK(dma_bufs_are(0));
+}
+
 #define SWEEP	(ON_EXT4 | DEBUG_ONLY)
 
 const struct testcase failnth_cases[] = {
@@ -342,5 +399,7 @@ const struct testcase failnth_cases[] = {
 	  rearm, SWEEP | NEEDS_VFIO, 60 },
 	{ "sweep-join", "each of a second device's joining fails in turn: the first goes on as before",
 	  join, SWEEP | NEEDS_VFIO, 60 },
+	{ "sweep-register", "each of export, registering with rxe, deregistering fails in turn: no dma-buf and no region is left",
+	  register_region, SWEEP | NEEDS_RXE, 60 },
 	{ 0 }
 };

@@ -205,6 +205,6 @@ const struct testcase rdma_cases[] = {
 	{ "rdma-moves-data-of-lease", "a lease exported as dma-buf and registered with rxe: RDMA reads and writes the file",
 	  moves_data, ON_EXT4 | NEEDS_RXE, 0 },
 	{ "rdma-refuses-after-fence", "after the fence every kind of access to the region ends in an access or protection error, and moves nothing",
-	  refuses_after_fence, ON_EXT4 | STOCK_ONLY | NEEDS_RXE, 0 },
+	  refuses_after_fence, ON_EXT4 | NEEDS_RXE, 0 },
 	{ 0 }
 };

@@ -8,8 +8,8 @@ extern const struct testcase selftest_cases[], stock_cases[], tools_cases[], abi
 	unload_cases[], timeline_cases[], qemu_cases[],
 	qemu_break_cases[], qemu_companion_cases[];
 extern const struct testcase paths_cases[], paths_moved_cases[], paths_calm_cases[];
-extern const struct testcase rdma_cases[], rdma_rights_cases[];
-extern const struct testcase rdma_user_cases[];
+extern const struct testcase rdma_cases[], rdma_rights_cases[], rdma_wire_cases[];
+extern const struct testcase rdma_user_cases[], dmabuf_cases[];
 extern const struct testcase watch_cases[], type1_policy_cases[], gate_cases[];
 extern const struct testcase failnth_cases[];
 extern const struct testcase torture_cases[], permission_cases[];
@@ -41,10 +41,12 @@ const struct testcase *const case_tables[] = {
 	failnth_cases,
 	removal_fs_cases,
 	failure_cases,
-	removal_cases,
+	dmabuf_cases,
 	rdma_cases,
 	rdma_rights_cases,
+	rdma_wire_cases,
 	rdma_user_cases,
+	removal_cases,	/* leaves the spare NVDIMMs mounted */
 	machinery_cases,
 	broken_cases,
 	unload_cases,

@@ -172,6 +172,17 @@ int64_t file_differs_from_byte(int fd, uint64_t offset, uint64_t len, unsigned c
 	return -1;
 }
 
+void file_take_free(const char *path)
+{
+	int fd = create(path, 0);
+	off_t at = 0;
+
+	for (off_t chunk = 64 * MIB; chunk >= (off_t)PAGE; chunk /= 2)
+		while (!fallocate(fd, 0, at, chunk))
+			at += chunk;
+	close(fd);
+}
+
 int file_fill_free(const char *path, unsigned int seed, uint64_t *size)
 {
 	int fd = create(path, 0);

@@ -44,6 +44,9 @@ int64_t file_differs_from_byte(int fd, uint64_t offset, uint64_t len, unsigned c
 #define CHECK_PATTERN(fd, offset, len, seed) \
 	CHECK_EQ(file_differs(fd, offset, len, seed), -1, "first offset that differs")
 
+/* A file that takes all free space, unwritten: what others free later is all that file_fill_free() finds */
+void file_take_free(const char *path);
+
 /*
  * Fills all free space with a file of the pattern of @seed, so that blocks freed before are in it.
  * Returns it open; its size in *@size.

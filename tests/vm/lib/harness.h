@@ -17,13 +17,13 @@
 #define ON_BOTH		(ON_EXT4 | ON_XFS)
 #define ON_ONE		(1U << 15)	/* the slow debug kernel runs it on one of its filesystems only */
 #define ON_ANY		(ON_BOTH | ON_ONE)
-#define NEEDS_STOCK	(1U << 2)	/* the distribution's vfio_iommu_type1, without daxlease */
+#define NEEDS_STOCK	(1U << 2)	/* the distribution's modules (vfio_iommu_type1), without daxlease */
 #define NEEDS_CORE	(1U << 3)	/* daxlease.ko */
 #define NEEDS_VFIO	(1U << 4)	/* daxlease.ko and our vfio_iommu_type1 */
 #define DEMO		(1U << 5)	/* part of the demonstration; demo_groups[] has the others' */
 #define DEBUG_ONLY	(1U << 6)	/* needs the debug kernel */
 #define SELFTEST	(1U << 7)	/* for run --self-test: runs only if named */
-#define NEEDS_RXE	(1U << 8)	/* daxlease.ko and our rdma_rxe, with a device: lib/verbs.h */
+#define NEEDS_RXE	(1U << 8)	/* daxlease.ko and our rdma_rxe, with a device: lib/verbs.h; or the stock one, beside NEEDS_STOCK */
 #define DEMO_QEMU	(1U << 12)	/* part of the demonstration "qemu" */
 #define DEMO_RDMA	(1U << 13)	/* part of the demonstration "rdma" */
 #define STOCK_ONLY	(1U << 14)	/* of user space, or too slow with the debug kernel's checks */

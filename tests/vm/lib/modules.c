@@ -134,6 +134,23 @@ static const char *provide_verbs(const struct module_paths *paths)
 		   paths->rxe, paths->root);
 }
 
+static const char *add_device(void)
+{
+	if (!access("/sys/class/infiniband/rxe0", F_OK))
+		return NULL;
+	return run("rdma link add rxe0 type rxe netdev rxe-a");
+}
+
+/* The stock driver, when ours has gone */
+static const char *provide_stock_rxe(const struct module_paths *paths)
+{
+	const char *why = provide_verbs(paths);
+
+	if (!why && !module_loaded("rdma_rxe"))
+		why = run("modprobe -C /dev/null -d '%s/' rdma_rxe", paths->root);
+	return why ?: add_device();
+}
+
 static const char *provide_rxe(const struct module_paths *paths)
 {
 	const char *why = NULL;
@@ -150,15 +167,17 @@ static const char *provide_rxe(const struct module_paths *paths)
 		if (!why)
 			why = run("insmod '%s'", paths->rxe);
 	}
-	if (!why && access("/sys/class/infiniband/rxe0", F_OK))
-		why = run("rdma link add rxe0 type rxe netdev rxe-a");
-	return why;
+	return why ?: add_device();
 }
 
 const char *modules_provide(const struct module_paths *paths, unsigned int needs)
 {
-	if (needs & NEEDS_STOCK)
-		return provide_stock(paths);
+	const char *why;
+
+	if (needs & NEEDS_STOCK) {
+		why = provide_stock(paths);
+		return why || !(needs & NEEDS_RXE) ? why : provide_stock_rxe(paths);
+	}
 	if (needs & NEEDS_RXE)
 		return provide_rxe(paths);
 	if (needs & NEEDS_VFIO)

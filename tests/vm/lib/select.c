@@ -47,6 +47,11 @@ static bool wanted(const struct selection *s, const struct testcase *c, unsigned
 	return *s->names ? named(s, c->name) : !(c->flags & SELFTEST);
 }
 
+static bool needs_ours(const struct testcase *c)
+{
+	return !(c->flags & NEEDS_STOCK) && c->flags & (NEEDS_CORE | NEEDS_VFIO | NEEDS_RXE);
+}
+
 static const struct testcase *find(const char *name)
 {
 	for (const struct testcase *const *t = case_tables; *t; t++)
@@ -75,12 +80,12 @@ const struct testcase **select_cases(const struct selection *s)
 	if (!list)
 		abort();
 	n = 0;
-	for (int ours = 0; ours < 2; ours++) {
+	for (int own = 0; own < 2; own++) {
 		nth = 0;
 		for (const struct testcase *const *t = case_tables; *t; t++) {
 			for (const struct testcase *c = *t; c->name; c++) {
 				nth += !!(c->flags & ON_ONE);
-				if (!!(c->flags & (NEEDS_CORE | NEEDS_VFIO | NEEDS_RXE)) == ours && wanted(s, c, nth))
+				if (needs_ours(c) == own && wanted(s, c, nth))
 					list[n++] = c;
 			}
 		}

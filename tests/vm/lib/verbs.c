@@ -15,13 +15,12 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#define DEVICE		"rxe0"
 #define ADDRESS		"::ffff:10.9.8.1"	/* of the network device: lib/modules.c */
 #define SOON_MS		10000
 #define BUF_LEN		(1U << 20)
 #define DEPTH		16
 
-static struct ibv_context *open_device(void)
+static struct ibv_context *open_device(const char *device)
 {
 	struct ibv_device **list;
 	struct ibv_context *ctx = NULL;
@@ -29,9 +28,9 @@ static struct ibv_context *open_device(void)
 	list = ibv_get_device_list(NULL);
 	CHECK(list, "no list of RDMA devices");
 	for (struct ibv_device **d = list; *d && !ctx; d++)
-		if (!strcmp(ibv_get_device_name(*d), DEVICE))
+		if (!strcmp(ibv_get_device_name(*d), device))
 			ctx = ibv_open_device(*d);
-	CHECK(ctx, "cannot open " DEVICE);
+	CHECK(ctx, "cannot open %s", device);
 	ibv_free_device_list(list);
 	return ctx;
 }
@@ -54,7 +53,7 @@ static int find_gid(struct ibv_context *ctx, union ibv_gid *gid)
 		}
 		usleep(10000);
 	} while (now_ns() < end);
-	CHECK(false, DEVICE " has no address " ADDRESS);
+	CHECK(false, "rxe0 has no address " ADDRESS);
 	return -1;
 }
 
@@ -73,44 +72,72 @@ static struct ibv_qp *create_qp(struct verbs *v, int side)
 	return qp;
 }
 
-static void connect_qp(struct verbs *v, int side)
+/* @source: index of the device's own address */
+static void connect_qp(struct ibv_qp *qp, int source, const struct ibv_qp *peer, const union ibv_gid *to)
 {
 	struct ibv_qp_attr attr = {
-		.qp_state = IBV_QPS_RTR, .path_mtu = IBV_MTU_1024, .dest_qp_num = v->qp[!side]->qp_num,
+		.qp_state = IBV_QPS_RTR, .path_mtu = IBV_MTU_1024, .dest_qp_num = peer->qp_num,
 		.max_dest_rd_atomic = 4, .min_rnr_timer = 12,
 		.ah_attr = { .is_global = 1, .port_num = 1 },
 	};
 
-	attr.ah_attr.grh.sgid_index = find_gid(v->ctx, &attr.ah_attr.grh.dgid);
+	attr.ah_attr.grh.dgid = *to;
+	attr.ah_attr.grh.sgid_index = source;
 	attr.ah_attr.grh.hop_limit = 1;
-	CHECK_EQ(ibv_modify_qp(v->qp[side], &attr, IBV_QP_STATE | IBV_QP_AV | IBV_QP_PATH_MTU |
+	CHECK_EQ(ibv_modify_qp(qp, &attr, IBV_QP_STATE | IBV_QP_AV | IBV_QP_PATH_MTU |
 			       IBV_QP_DEST_QPN | IBV_QP_RQ_PSN | IBV_QP_MAX_DEST_RD_ATOMIC |
 			       IBV_QP_MIN_RNR_TIMER), 0, "RTR");
 	memset(&attr, 0, sizeof(attr));
 	attr.qp_state = IBV_QPS_RTS;
-	attr.timeout = 17;	/* half a second */
+	attr.timeout = 18;	/* a second */
 	attr.retry_cnt = 7;
 	attr.rnr_retry = 7;
 	attr.max_rd_atomic = 4;
-	CHECK_EQ(ibv_modify_qp(v->qp[side], &attr, IBV_QP_STATE | IBV_QP_TIMEOUT | IBV_QP_RETRY_CNT |
+	CHECK_EQ(ibv_modify_qp(qp, &attr, IBV_QP_STATE | IBV_QP_TIMEOUT | IBV_QP_RETRY_CNT |
 			       IBV_QP_RNR_RETRY | IBV_QP_SQ_PSN | IBV_QP_MAX_QP_RD_ATOMIC), 0, "RTS");
+}
+
+static void new_qp(struct verbs *v, int side)
+{
+	if (v->qp[side])
+		CHECK_EQ(ibv_destroy_qp(v->qp[side]), 0);
+	v->qp[side] = create_qp(v, side);
 }
 
 void verbs_connect(struct verbs *v)
 {
-	for (int i = 0; i < 2; i++)
-		if (v->qp[i])
-			CHECK_EQ(ibv_destroy_qp(v->qp[i]), 0);
-	for (int i = 0; i < 2; i++)
-		v->qp[i] = create_qp(v, i);
-	for (int i = 0; i < 2; i++)
-		connect_qp(v, i);
+	union ibv_gid gid;
+	int source = find_gid(v->ctx, &gid);
+
+	new_qp(v, 0);
+	new_qp(v, 1);
+	connect_qp(v->qp[0], source, v->qp[1], &gid);
+	connect_qp(v->qp[1], source, v->qp[0], &gid);
 }
 
-void verbs_open(struct verbs *v)
+/* The first address of a device is the link-local one */
+static void link_local(struct verbs *v, union ibv_gid *gid)
+{
+	CHECK_EQ(ibv_query_gid(v->ctx, 1, 0, gid), 0);
+	CHECK(gid->raw[0] == 0xfe && gid->raw[1] == 0x80, "the first address is not link-local");
+}
+
+void verbs_cross(struct verbs *asker, struct verbs *asked)
+{
+	union ibv_gid from, to;
+
+	link_local(asker, &from);
+	link_local(asked, &to);
+	new_qp(asker, 0);
+	new_qp(asked, 1);
+	connect_qp(asker->qp[0], 0, asked->qp[1], &to);
+	connect_qp(asked->qp[1], 0, asker->qp[0], &from);
+}
+
+static void open_on(struct verbs *v, const char *device)
 {
 	memset(v, 0, sizeof(*v));
-	v->ctx = open_device();
+	v->ctx = open_device(device);
 	v->pd = ibv_alloc_pd(v->ctx);
 	CHECK(v->pd);
 	for (int i = 0; i < 2; i++) {
@@ -124,7 +151,27 @@ void verbs_open(struct verbs *v)
 	CHECK(v->buf != MAP_FAILED);
 	v->mr = ibv_reg_mr(v->pd, v->buf, BUF_LEN, VERBS_ALL);
 	CHECK(v->mr, "ibv_reg_mr of ordinary memory: %s", strerror(errno));
+}
+
+void verbs_open(struct verbs *v)
+{
+	open_on(v, "rxe0");
 	verbs_connect(v);
+}
+
+void verbs_second_device(void)
+{
+	/* A case that has failed may have left wrong neighbours */
+	CHECK_EQ(shell("ip -6 neigh flush dev rxe-a nud permanent; ip -6 neigh flush dev rxe-b nud permanent;"
+		       "rdma link show rxe1/1 2>/dev/null || rdma link add rxe1 type rxe netdev rxe-b"), 0);
+	/* Duplicate address detection: a second or two */
+	while (!shell("ip -6 addr show tentative | grep -q inet6"))
+		usleep(50000);
+}
+
+void verbs_open_second(struct verbs *v)
+{
+	open_on(v, "rxe1");
 }
 
 /* One attribute of a uverbs ioctl; what fits into 8 bytes goes by value */

@@ -1,7 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * RDMA over the soft device rxe0 of the guest: two queue pairs of one process, connected to each other.
- * Side 0 asks, side 1 is asked; both have all rights. Memory of a lease is registered by the uverbs
+ * Side 0 asks, side 1 is asked; both have all rights. Packets between them do not leave rxe0. Where they
+ * have to, there is a second device at the other end of the wire:
+ *
+ *	rxe0 - rxe-a ====== rxe-b - rxe1
+ *
+ * Both are in one network namespace, since rxe of Linux 6.12 has its sockets and its routes in the first
+ * one only; packets go over the wire nevertheless if the addresses are link-local. Memory of a lease is registered by the uverbs
  * command for dma-bufs, which Debian's librxe does not know. What does not work fails the case itself,
  * but for what returns 0 or -errno.
  */
@@ -56,6 +62,15 @@ struct region {
 
 /* Opens rxe0 and connects; ends with the process */
 void verbs_open(struct verbs *v);
+
+/* The second device, and link-local addresses that may be used */
+void verbs_second_device(void);
+
+/* Opens rxe1, and connects nothing; after verbs_second_device() */
+void verbs_open_second(struct verbs *v);
+
+/* New queue pairs in the place of side 0 of @asker and side 1 of @asked, on the two devices, connected over the wire */
+void verbs_cross(struct verbs *asker, struct verbs *asked);
 
 /* New queue pairs, connected, in the place of those that an error has ended */
 void verbs_connect(struct verbs *v);
