@@ -184,8 +184,8 @@ static void importers_of_every_temper(const struct test *t)
 
 const struct testcase dmabuf_cases[] = {
 	{ "dma-buf-device-is-fenced", "a device that has imported a lease reaches the file until the fence, and nothing afterwards",
-	  device_is_fenced, ON_XFS | NEEDS_CORE, 30 },
+	  device_is_fenced, ON_XFS | NEEDS_CORE, 60 },
 	{ "dma-buf-importers-of-every-temper", "an importer that maps again gets nothing, one that holds on holds up who frees, a stranger is refused",
-	  importers_of_every_temper, ON_EXT4 | NEEDS_CORE, 30 },
+	  importers_of_every_temper, ON_EXT4 | NEEDS_CORE, 60 },
 	{ 0 }
 };

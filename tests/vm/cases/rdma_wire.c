@@ -212,10 +212,10 @@ static void region_is_larger_than_a_gib(const struct test *t)
 
 const struct testcase rdma_wire_cases[] = {
 	{ "rdma-repeated-read-is-fenced", "a read that is repeated after the fence, since its answer was lost, is refused and reads nothing",
-	  repeated_read_ends_with_the_fence, ON_EXT4 | STOCK_ONLY | NEEDS_RXE, 40 },
+	  repeated_read_ends_with_the_fence, ON_EXT4 | STOCK_ONLY | NEEDS_RXE, 90 },
 	{ "rdma-repeated-atomic-adds-once", "an atomic that is repeated after the fence gets the answer that was lost; nothing is added twice",
-	  repeated_atomic_does_nothing_more, ON_EXT4 | STOCK_ONLY | NEEDS_RXE, 40 },
+	  repeated_atomic_does_nothing_more, ON_EXT4 | STOCK_ONLY | NEEDS_RXE, 90 },
 	{ "rdma-region-over-a-gib", "a region of more than 1 GiB moves data at its start, at 1 GiB and at its end, until it is fenced",
-	  region_is_larger_than_a_gib, ON_XFS | STOCK_ONLY | NEEDS_RXE, 60 },
+	  region_is_larger_than_a_gib, ON_XFS | STOCK_ONLY | NEEDS_RXE, 90 },
 	{ 0 }
 };
