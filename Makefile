@@ -36,7 +36,8 @@ modules:
 	@mkdir -p $(OUT)/core
 	@cp -ru Kbuild module uapi $(OUT)/core/
 	$(MAKE) -j$(NPROC) -C $(KDIR) M=$(OUT)/core W=1 modules
-	@cp $(OUT)/core/daxlease.ko $(OUT)/core/Module.symvers $(OUT)/
+	@cp $(OUT)/core/daxlease.ko $(OUT)/
+	@cmp -s $(OUT)/core/Module.symvers $(OUT)/Module.symvers || cp $(OUT)/core/Module.symvers $(OUT)/
 	module/dropin vfio_type1 KDIR=$(KDIR) OUT=$(OUT)/vfio_type1 SYMVERS=$(OUT)/Module.symvers STOCK=$(OUT)/kernel
 	module/dropin rxe KDIR=$(KDIR) OUT=$(OUT)/rxe SYMVERS=$(OUT)/Module.symvers STOCK=$(OUT)/kernel
 	@cp $(OUT)/vfio_type1/vfio_iommu_type1.ko $(OUT)/rxe/rdma_rxe.ko $(OUT)/
