@@ -6,7 +6,6 @@
 
 #include "attach.h"
 #include "break.h"
-#include "budget.h"
 #include "history.h"
 #include "trace.h"
 
@@ -40,27 +39,38 @@ static void set_breaker(struct dl_break *brk, enum daxlease_reason reason)
 	brk->reason = reason;
 }
 
-/* Leases that are broken at once are waited for at once: the budget pays for the longest only. */
-static bool pay(struct daxlease *lease, u64 now, u64 grace)
+/*
+ * At the gate a breaker waits with the inode lock: who wants that lock queues behind it, perhaps
+ * with the lock of a directory, and so on to anybody. The user pays for that, whichever his file.
+ */
+static bool pay_locked(struct daxlease *lease, u64 now, u64 grace)
 {
-	struct dl_gate *gate = lease->gate;
-	u64 from = max(now, gate->paid_until);
+	struct dl_break *brk = &lease->brk;
 
-	if (now + grace <= from)
-		return true;
-	if (!dl_budget_take(gate->inode, now + grace - from, lease->grace_limit, now))
-		return false;
-	gate->paid_until = now + grace;
-	return true;
+	brk->user_paid = dl_budget_pay(lease->locks, grace, lease->grace_limit, now);
+	return brk->user_paid;
 }
 
-static void refund(struct dl_gate *gate, u64 now)
+static bool pay(struct daxlease *lease, const struct dl_breaker *by, u64 now, u64 grace)
 {
-	if (--gate->open_breaks)
-		return;
-	if (gate->paid_until > now)
-		dl_budget_refund(gate->inode, gate->paid_until - now);
-	gate->paid_until = 0;
+	struct dl_break *brk = &lease->brk;
+
+	if (by->locked && !pay_locked(lease, now, grace))
+		return false;
+	brk->file_paid = dl_budget_pay(lease->gate->budget, grace, lease->grace_limit, now);
+	return brk->file_paid;
+}
+
+static void settle(struct daxlease *lease, u64 now)
+{
+	struct dl_break *brk = &lease->brk;
+
+	if (brk->file_paid)
+		dl_budget_settle(lease->gate->budget, now);
+	if (brk->user_paid)
+		dl_budget_settle(lease->locks, now);
+	brk->file_paid = false;
+	brk->user_paid = false;
 }
 
 static void break_open(struct daxlease *lease, const struct dl_breaker *by, u64 now)
@@ -74,10 +84,12 @@ static void break_open(struct daxlease *lease, const struct dl_breaker *by, u64 
 	brk->flags = by->flags;
 	brk->hit = DL_RANGE_NONE;
 	brk->lost = DL_RANGE_NONE;
+	brk->locked = by->locked;
 	brk->cleared_at_fence = !by->barred;
 	brk->complained = now;
 	lease->gate->open_breaks++;
-	if (by->flags || !grace || dl_lease_freezing(lease) || !pay(lease, now, grace)) {
+	if (by->flags || !grace || dl_lease_freezing(lease) ||
+	    !pay(lease, by, now, grace)) {
 		grace = 0;
 		if (!(brk->flags & DAXLEASE_EVENT_EMERGENCY))
 			brk->flags |= DAXLEASE_EVENT_NO_GRACE;
@@ -87,15 +99,17 @@ static void break_open(struct daxlease *lease, const struct dl_breaker *by, u64 
 }
 
 /* The filesystem asks again each time it wakes; that is no second operation. */
-static bool same_again(const struct daxlease *lease, const struct dl_breaker *by, u64 first,
-		       u64 last)
+static bool same_again(const struct daxlease *lease, const struct dl_breaker *by,
+		       struct dl_range hit)
 {
+	u64 g = dl_granule_of(lease->range, hit.first);
+	u64 last = dl_granule_of(lease->range, hit.last);
 	const struct dl_break *brk = &lease->brk;
-	u64 g;
 
-	if (!brk->id || by->flags || brk->breaker != task_tgid(current))
+	if (!brk->id || by->flags || brk->breaker != task_tgid(current) ||
+	    (by->locked && !brk->locked) || hit.first < brk->hit.first || hit.last > brk->hit.last)
 		return false;
-	for (g = first; (g = find_next_zero_bit(lease->lost, last + 1, g)) <= last; g++)
+	for (; (g = find_next_zero_bit(lease->lost, last + 1, g)) <= last; g++)
 		if (!test_bit(g, lease->doomed))
 			return false;
 	return true;
@@ -107,6 +121,12 @@ static void break_join(struct daxlease *lease, const struct dl_breaker *by, u64 
 	struct dl_break *brk = &lease->brk;
 
 	brk->flags |= DAXLEASE_EVENT_JOINED | by->flags;
+	if (by->locked && !brk->locked && brk->deadline > now &&
+	    !pay_locked(lease, now, brk->deadline - now)) {
+		brk->flags |= DAXLEASE_EVENT_NO_GRACE;
+		brk->deadline = now;
+	}
+	brk->locked |= by->locked;
 	if (by->flags)
 		brk->deadline = min(brk->deadline, now);
 }
@@ -140,7 +160,7 @@ bool dl_break_start(struct daxlease *lease, const struct dl_breaker *by)
 	last = dl_granule_of(lease->range, hit.last);
 	if (brk->id)
 		brk->cleared_at_fence &= !by->barred;
-	if (same_again(lease, by, first, last))
+	if (same_again(lease, by, hit))
 		return true;
 	if (!brk->id)
 		break_open(lease, by, now);
@@ -240,7 +260,8 @@ void dl_break_close(struct daxlease *lease)
 	lockdep_assert_held(&lease->gate->lock);
 	if (!brk->id)
 		return;
-	refund(lease->gate, now);
+	lease->gate->open_breaks--;
+	settle(lease, now);
 	remember(lease, now);
 	dl_lease_set_state(lease, all ? DAXLEASE_REVOKED : DAXLEASE_ACTIVE);
 	bits |= all ? DAXLEASE_EVENT_REVOKED : 0;

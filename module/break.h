@@ -16,6 +16,7 @@
 struct dl_breaker {
 	struct dl_range range;		/* pages of the file that the operation changes */
 	enum daxlease_reason reason;
+	bool locked;			/* it waits with the inode lock held */
 	bool barred; /* a recorded operation bars the range and will post CLEARED */
 	u32 flags;			/* DAXLEASE_EVENT_EMERGENCY or NO_GRACE: no grace */
 };

@@ -92,7 +92,7 @@ static int fill_table(const struct dl_dmabuf *d, struct device *dev, struct sg_t
 		nr += DIV_ROUND_UP_ULL(d->runs->runs[i].count, most);
 	if (nr > UINT_MAX)
 		return -E2BIG;
-	err = sg_alloc_table(sgt, nr, GFP_KERNEL);
+	err = sg_alloc_table(sgt, nr, GFP_KERNEL_ACCOUNT);
 	if (err)
 		return err;
 	sg = sgt->sgl;
@@ -144,7 +144,7 @@ static void unmap(struct device *dev, struct sg_table *sgt, enum dma_data_direct
 static struct sg_table *map_live(struct dl_dmabuf *d, struct device *dev,
 				 enum dma_data_direction dir)
 {
-	struct sg_table *sgt = kzalloc(sizeof(*sgt), GFP_KERNEL);
+	struct sg_table *sgt = kzalloc(sizeof(*sgt), GFP_KERNEL_ACCOUNT);
 	int err;
 
 	if (!sgt)

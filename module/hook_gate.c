@@ -55,7 +55,7 @@ static noinline __noclone void orig_unmap(struct address_space *mapping, pgoff_t
  */
 static struct page *gate_busy_page(struct address_space *mapping, loff_t start, loff_t end)
 {
-	struct dl_breaker by = { .reason = DAXLEASE_REASON_LAYOUT };
+	struct dl_breaker by = { .reason = DAXLEASE_REASON_LAYOUT, .locked = true };
 	struct dl_gate *gate = dl_gate_find(mapping->host);
 	struct page *page;
 

@@ -97,6 +97,11 @@ struct dl_gate *dl_gate_create(struct inode *inode)
 	fresh = kzalloc(sizeof(*fresh), GFP_KERNEL_ACCOUNT);
 	if (!fresh)
 		return NULL;
+	fresh->budget = dl_budget_of_file(inode);
+	if (!fresh->budget) {
+		kfree(fresh);
+		return NULL;
+	}
 	kref_init(&fresh->ref);
 	fresh->inode = inode;
 	spin_lock_init(&fresh->lock);
@@ -114,6 +119,7 @@ struct dl_gate *dl_gate_create(struct inode *inode)
 	return fresh;
 found:
 	spin_unlock(&table_lock);
+	dl_budget_put(fresh->budget);
 	kfree(fresh);
 	return gate;
 }
@@ -127,6 +133,7 @@ static void gate_free(struct kref *ref)
 	spin_lock(&table_lock);
 	hash_del_rcu(&gate->hash);
 	spin_unlock(&table_lock);
+	dl_budget_put(gate->budget);
 	kfree_rcu(gate, rcu);
 }
 
@@ -171,6 +178,7 @@ static void free_bits(struct daxlease *lease)
  */
 struct daxlease *dl_lease_alloc(struct dl_gate *gate, struct file *file, struct dl_range range)
 {
+	dev_t dev = gate->inode->i_sb->s_dev;
 	struct daxlease *lease;
 	int err;
 
@@ -181,13 +189,17 @@ struct daxlease *dl_lease_alloc(struct dl_gate *gate, struct file *file, struct 
 	if (err)
 		goto out_lease;
 	lease->id = atomic64_inc_return(&last_id);
-	lease->uid = current_uid();
-	err = dl_quota_charge(lease->uid, gate->inode->i_sb->s_dev);
+	lease->uid = dl_quota_payer();
+	err = dl_quota_charge(lease->uid, dev);
 	if (err)
 		goto out_bits;
+	err = -ENOMEM;
+	lease->locks = dl_budget_of_user(lease->uid, dev);
+	if (!lease->locks)
+		goto out_quota;
 	err = xa_reserve(&leases, lease->id, GFP_KERNEL_ACCOUNT);
 	if (err)
-		goto out_quota;
+		goto out_budget;
 	kref_init(&lease->ref);
 	kref_get(&gate->ref);
 	lease->gate = gate;
@@ -204,8 +216,10 @@ struct daxlease *dl_lease_alloc(struct dl_gate *gate, struct file *file, struct 
 	get_task_comm(lease->comm, current->group_leader);
 	return lease;
 
+out_budget:
+	dl_budget_put(lease->locks);
 out_quota:
-	dl_quota_uncharge(lease->uid, gate->inode->i_sb->s_dev);
+	dl_quota_uncharge(lease->uid, dev);
 out_bits:
 	free_bits(lease);
 out_lease:
@@ -243,6 +257,7 @@ static void lease_free(struct kref *ref)
 	put_pid(lease->holder);
 	put_device(lease->dev);
 	dl_gate_put(lease->gate);
+	dl_budget_put(lease->locks);
 	fput(lease->file);	/* after the gate: the file keeps the inode alive */
 	dl_quota_uncharge(uid, dev);
 	free_bits(lease);

@@ -17,7 +17,7 @@
  *	  daxlease.fence_lock	(mutex; memalloc_noio scope, see dl_fence_lock())
  *	    locks of a consumer (VFIO: mirror lock > IOMMU driver)
  *	    dl_gate.lock	(spinlock)
- *	      dl_queue.lock	(spinlock)
+ *	      dl_queue.lock, budget_lock	(spinlocks)
  *	      table locks	(lease.c: spinlock of the hash of gates, xa_lock of the leases)
  */
 #ifndef _DAXLEASE_LEASE_H
@@ -33,6 +33,7 @@
 #include <linux/wait.h>
 #include <linux/workqueue.h>
 
+#include "budget.h"
 #include "event.h"
 #include "extent.h"
 #include "range.h"
@@ -63,7 +64,7 @@ struct dl_gate {
 	struct list_head ops;		/* dl_op.on_gate, innermost last; lock */
 	struct list_head waiters;	/* dl_waiter.on_gate; lock */
 	struct dl_waiter fs; /* the filesystem operation that holds i_rwsem; waits if busy */
-	u64 paid_until;			/* the budget has paid for waiting until then; lock */
+	struct dl_budget *budget;	/* what the file's operations may wait; referenced */
 	unsigned int open_breaks;	/* lock */
 	const void *asker;	/* last task that the gate hook gave a page; compared only */
 	u64 asked_live;			/* dl_waiter.live then */
@@ -78,6 +79,9 @@ struct dl_break {
 	u64 deadline;
 	u32 reason;			/* enum daxlease_reason */
 	u32 flags;			/* enum daxlease_event_flags */
+	bool locked;			/* somebody waits for it with the inode lock held */
+	bool file_paid;			/* dl_gate.budget has paid for it */
+	bool user_paid;			/* daxlease.locks has */
 	bool cleared_at_fence; /* no recorded operation bars the range: CLEARED comes with FENCED */
 	struct dl_range hit;		/* what the operations change, clipped to the lease */
 	struct dl_range lost;		/* granules lost by it, their span */
@@ -104,7 +108,8 @@ struct daxlease {
 	bool write;
 	bool implicit;
 	bool sync;			/* keep the block map on the medium */
-	kuid_t uid;			/* who acquired it, for the quota */
+	kuid_t uid;			/* who pays for it: dl_quota_payer() */
+	struct dl_budget *locks;	/* for waiting with inode locks held; referenced */
 	struct dl_extents __rcu *extents; /* complete once ACTIVE; replaced under fence_lock */
 
 	/* implicit: mmgrab()bed identity of the mapping process; watch_lock, see watch.c */

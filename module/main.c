@@ -49,6 +49,11 @@ module_param(hook_period_ms, uint, 0644);
 MODULE_PARM_DESC(hook_period_ms,
 		 "how often hooks are tested, and how long they stay, in ms (default 1000)");
 
+static unsigned int max_watches_per_user = 1024;
+module_param(max_watches_per_user, uint, 0644);
+MODULE_PARM_DESC(max_watches_per_user,
+		 "most watches of one user without CAP_SYS_RESOURCE (default 1024)");
+
 /**
  * dl_grace_max() - longest grace that this caller may ask for
  *
@@ -112,6 +117,16 @@ unsigned long dl_hook_period(void)
 	return msecs_to_jiffies(clamp(READ_ONCE(hook_period_ms), 10U, 3600000U));
 }
 
+/**
+ * dl_watches_per_user() - most watches of one user
+ *
+ * Return: a number.
+ */
+unsigned int dl_watches_per_user(void)
+{
+	return READ_ONCE(max_watches_per_user);
+}
+
 static struct miscdevice device = {
 	.minor = MISC_DYNAMIC_MINOR,
 	.name = "daxlease",
@@ -164,6 +179,7 @@ static void __exit daxlease_exit(void)
 	dl_break_exit();
 	dl_lease_exit();
 	dl_op_pool_exit();
+	dl_budget_exit();
 	rcu_barrier();
 }
 

@@ -11,5 +11,6 @@ u64 dl_leases_max(void);
 u64 dl_leases_per_user(void);
 u64 dl_leases_per_fs(void);
 unsigned long dl_hook_period(void);
+unsigned int dl_watches_per_user(void);
 
 #endif /* _DAXLEASE_PARAMS_H */

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 #include <linux/capability.h>
+#include <linux/cred.h>
+#include <linux/user_namespace.h>
 #include <linux/xarray.h>
 
 #include "params.h"
@@ -46,8 +48,28 @@ static void uncharge(struct xarray *counts, unsigned long key)
 }
 
 /**
+ * dl_quota_payer() - the user of the initial user namespace that pays for what this task takes
+ *
+ * In a user namespace a task can be many users. All of them are one to us: who made the outermost
+ * namespace, or, for one made by root (a container), the user that its root is outside.
+ * Return: the user.
+ */
+kuid_t dl_quota_payer(void)
+{
+	struct user_namespace *ns = current_user_ns();
+	kuid_t root;
+
+	if (ns == &init_user_ns)
+		return current_uid();
+	while (ns->parent != &init_user_ns)
+		ns = ns->parent;
+	root = make_kuid(ns, 0);
+	return uid_eq(ns->owner, GLOBAL_ROOT_UID) && uid_valid(root) ? root : ns->owner;
+}
+
+/**
  * dl_quota_charge() - count a new lease
- * @uid: who acquires it
+ * @uid: who pays for it
  * @dev: filesystem
  *
  * CAP_SYS_RESOURCE lifts the limit of the user.

@@ -11,6 +11,7 @@
 #include <linux/kdev_t.h>
 #include <linux/uidgid.h>
 
+kuid_t dl_quota_payer(void);
 int dl_quota_charge(kuid_t uid, dev_t dev);
 void dl_quota_uncharge(kuid_t uid, dev_t dev);
 u64 dl_quota_total(void);

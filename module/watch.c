@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
+#include <linux/capability.h>
 #include <linux/mutex.h>
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
 
 #include "break.h"
+#include "params.h"
+#include "quota.h"
 #include "watch.h"
 
 struct watch {
@@ -11,6 +14,7 @@ struct watch {
 	struct dl_queue *queue;		/* referenced */
 	struct mm_struct *mm;		/* mmgrab()bed: an identity, not its memory; NULL: all */
 	u64 grace;			/* ns */
+	kuid_t uid;			/* who pays for it: dl_quota_payer() */
 };
 
 static LIST_HEAD(watches);
@@ -30,6 +34,18 @@ static struct watch *find(const struct dl_queue *queue, const struct mm_struct *
 		if (w->queue == queue && w->mm == mm)
 			return w;
 	return NULL;
+}
+
+/* Each implicit lease looks at all watches, and each watch keeps an mm_struct. */
+static bool too_many(kuid_t uid)
+{
+	unsigned int n = 0;
+	struct watch *w;
+
+	lockdep_assert_held(&watch_lock);
+	list_for_each_entry(w, &watches, list)
+		n += uid_eq(w->uid, uid);
+	return n >= dl_watches_per_user() && !ns_capable_noaudit(&init_user_ns, CAP_SYS_RESOURCE);
 }
 
 /* A watch of one address space says more than a watch of all by the same context. */
@@ -84,9 +100,10 @@ static void drop_watchers(struct daxlease *lease, const struct mm_struct *mm)
  * @grace: ns that these leases give from now on
  *
  * A second watch of the same queue and address space is refused, so that slots do not pile up.
+ * CAP_SYS_RESOURCE lifts the limit of the user.
  * Context: process context, may sleep.
- * Return: 0, -EEXIST or -ENOMEM (then leases that exist may have the grace already; closing the
- * context ends it).
+ * Return: 0, -EEXIST, -ENOSPC or -ENOMEM (then leases that exist may have the grace already;
+ * closing the context ends it).
  */
 int dl_watch_add(struct dl_queue *queue, struct mm_struct *mm, u64 grace)
 {
@@ -97,11 +114,16 @@ int dl_watch_add(struct dl_queue *queue, struct mm_struct *mm, u64 grace)
 	w = kzalloc(sizeof(*w), GFP_KERNEL_ACCOUNT);
 	if (!w)
 		return -ENOMEM;
+	w->uid = dl_quota_payer();
 	mutex_lock(&watch_lock);
-	if (find(queue, mm)) {
+	if (find(queue, mm))
+		err = -EEXIST;
+	else if (too_many(w->uid))
+		err = -ENOSPC;
+	if (err) {
 		mutex_unlock(&watch_lock);
 		kfree(w);
-		return -EEXIST;
+		return err;
 	}
 	kref_get(&queue->ref);
 	if (mm)

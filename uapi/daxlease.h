@@ -45,7 +45,7 @@
  *  EHWPOISON   a page of the range has failed: overwrite it with write(2), or punch it, and try
  *              again
  *  ESRCH       the process of a pidfd has exited
- *  ENOSPC      too many leases
+ *  ENOSPC      too many leases or watches
  *  ENOMEM      out of memory
  *  EMFILE      EXPORT_DMABUF: the process has too many open files (ENFILE: the system has)
  *  EINTR       killed while waiting

@@ -38,8 +38,10 @@ static void deadline_is_start_plus_grace(struct kunit *test)
 
 	if (row->closed)
 		dl_queue_close(rig->queue);
-	if (row->spent)
-		dl_budget_take(rig->inode, 2 * lease->grace_limit, U64_MAX, ktime_get_ns());
+	if (row->spent) {
+		rig->gate->budget->level = 2 * lease->grace_limit;
+		rig->gate->budget->stamp = ktime_get_ns();
+	}
 	if (row->freezing)
 		WRITE_ONCE(writers->frozen, SB_FREEZE_WRITE);
 	spin_lock(&rig->gate->lock);
@@ -220,16 +222,57 @@ static void an_operation_pays_one_grace(struct kunit *test)
 	struct daxlease *a = rig_lease(test, rig, 0, 9, grace);
 	struct daxlease *b = rig_lease(test, rig, 10, 19, grace);
 	struct dl_breaker by = { .range = DL_RANGE_ALL, .reason = DAXLEASE_REASON_TRUNCATE };
-	u64 now;
+	struct dl_budget *budget = rig->gate->budget;
 
 	KUNIT_EXPECT_EQ(test, dl_gate_break(rig->gate, &by), 2);
-	now = ktime_get_ns();
-	KUNIT_EXPECT_TRUE(test, dl_budget_take(rig->inode, 0, grace + grace / 2, now));
-	KUNIT_EXPECT_FALSE(test, dl_budget_take(rig->inode, 0, grace / 2, now));
+	KUNIT_EXPECT_GE(test, budget->level, grace);
+	KUNIT_EXPECT_LT(test, budget->level, grace + grace / 2);
 	KUNIT_EXPECT_TRUE(test, dl_fence(a, 0));
-	KUNIT_EXPECT_FALSE(test, dl_budget_take(rig->inode, 0, grace / 2, now));
+	KUNIT_EXPECT_GE(test, budget->level, grace);
 	KUNIT_EXPECT_TRUE(test, dl_fence(b, 0));
-	KUNIT_EXPECT_TRUE(test, dl_budget_take(rig->inode, 0, grace / 2, now));
+	KUNIT_EXPECT_LT(test, budget->level, grace / 2);
+}
+
+static u64 grace_given(struct daxlease *lease, const struct dl_breaker *by)
+{
+	u64 grace;
+
+	rig_break_by(lease, by);
+	spin_lock(&lease->gate->lock);
+	grace = lease->brk.deadline - lease->brk.started;
+	spin_unlock(&lease->gate->lock);
+	return grace;
+}
+
+/* With inode locks held one user's holders make wait as if all his files were one */
+static void a_user_pays_for_waiting_with_locks(struct kunit *test)
+{
+	struct dl_breaker unlocked = { .range = { 0, 0 }, .reason = DAXLEASE_REASON_TRUNCATE };
+	struct dl_breaker locked = {
+		.range = { 0, 0 }, .reason = DAXLEASE_REASON_LAYOUT, .locked = true,
+	};
+	struct daxlease *lease[4];
+	struct dl_budget *user;
+	unsigned int i;
+	u64 level;
+
+	for (i = 0; i < ARRAY_SIZE(lease); i++) {
+		lease[i] = rig_lease(test, rig_other(test), 0, 9, LONG_GRACE);
+		lease[i]->grace_limit = LONG_GRACE / 2;	/* a budget for one */
+	}
+	user = lease[0]->locks;
+	KUNIT_EXPECT_EQ(test, grace_given(lease[1], &locked), LONG_GRACE);
+	KUNIT_EXPECT_GE(test, user->level, LONG_GRACE);
+	level = user->level;
+	KUNIT_EXPECT_EQ(test, grace_given(lease[0], &unlocked), LONG_GRACE);
+	KUNIT_EXPECT_EQ(test, user->level, level);
+	KUNIT_EXPECT_EQ(test, grace_given(lease[2], &locked), 0);
+	KUNIT_EXPECT_EQ(test, grace_given(lease[3], &unlocked), LONG_GRACE);
+	/* who joins with a lock pays as well, be it a task that waits for the break already */
+	KUNIT_EXPECT_LT(test, grace_given(lease[0], &locked), LONG_GRACE);
+	for (i = 0; i < ARRAY_SIZE(lease); i++)
+		KUNIT_EXPECT_TRUE(test, dl_fence(lease[i], 0));
+	KUNIT_EXPECT_LT(test, user->level, LONG_GRACE);
 }
 
 static void a_barred_break_is_cleared_by_its_operation(struct kunit *test)
@@ -263,6 +306,7 @@ static struct kunit_case cases[] = {
 	KUNIT_CASE(the_deadline_fences),
 	KUNIT_CASE(an_acquiring_lease_is_marked_dead),
 	KUNIT_CASE(an_operation_pays_one_grace),
+	KUNIT_CASE(a_user_pays_for_waiting_with_locks),
 	KUNIT_CASE(a_barred_break_is_cleared_by_its_operation),
 	{}
 };

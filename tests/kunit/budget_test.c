@@ -5,10 +5,13 @@
 #define MS	NSEC_PER_MSEC
 #define ROOM	(1000 * MS)
 
-/* op: take and it is paid, take and it is refused, or refund; times and amounts in ms */
+/*
+ * op: a break that begins @at is paid for, or refused, its grace being @grace; or the break that is
+ * oldest is over @at. All in ms.
+ */
 struct step {
-	enum { END, PAID, REFUSED, REFUND } op;
-	u64 at, amount;
+	enum { END, PAID, REFUSED, OVER } op;
+	u64 at, grace;
 };
 
 static const struct {
@@ -16,22 +19,26 @@ static const struct {
 	struct step steps[8];
 } rows[] = {
 	{ "a full bucket pays nothing more",
-	  { { PAID, 0, 1000 }, { REFUSED, 0, 1 }, { REFUSED, 0, 1000 } } },
+	  { { PAID, 0, 1000 }, { REFUSED, 0, 1001 }, { REFUSED, 0, 2000 } } },
 	{ "a bucket that is not full pays once more",
-	  { { PAID, 0, 999 }, { PAID, 0, 1000 }, { REFUSED, 0, 1 } } },
+	  { { PAID, 0, 999 }, { PAID, 0, 1999 }, { REFUSED, 0, 2000 } } },
+	{ "breaks at the same time pay once",
+	  { { PAID, 0, 1000 }, { PAID, 0, 1000 }, { PAID, 1, 999 }, { PAID, 500, 500 } } },
 	{ "a tenth of the time leaks out",
-	  { { PAID, 0, 1000 }, { REFUSED, 0, 1 }, { PAID, 10, 1 }, { REFUSED, 10, 1 },
-	    { PAID, 20, 1 } } },
+	  { { PAID, 0, 1000 }, { REFUSED, 0, 1001 }, { PAID, 10, 991 }, { REFUSED, 10, 992 },
+	    { PAID, 20, 982 } } },
 	{ "it takes ten graces to pay one back",
-	  { { PAID, 0, 1000 }, { PAID, 1, 1000 }, { REFUSED, 10000, 1 }, { PAID, 10010, 1 } } },
+	  { { PAID, 0, 1000 }, { PAID, 1, 1999 }, { REFUSED, 10000, 1 }, { PAID, 10010, 1 } } },
 	{ "a bucket does not leak below empty",
-	  { { PAID, 0, 10 }, { PAID, 100000, 1000 }, { REFUSED, 100000, 1 } } },
+	  { { PAID, 0, 10 }, { PAID, 100000, 1000 }, { REFUSED, 100000, 1001 } } },
 	{ "what was not used comes back",
-	  { { PAID, 0, 1000 }, { REFUND, 0, 900 }, { PAID, 0, 900 }, { REFUSED, 0, 1 } } },
-	{ "no more comes back than was paid",
-	  { { PAID, 0, 10 }, { REFUND, 0, 5000 }, { PAID, 0, 1000 }, { REFUSED, 0, 1 } } },
+	  { { PAID, 0, 1000 }, { OVER, 100 }, { PAID, 100, 910 }, { REFUSED, 100, 911 } } },
+	{ "with the last break that is open",
+	  { { PAID, 0, 999 }, { PAID, 0, 1998 }, { OVER, 0 }, { REFUSED, 0, 1999 }, { OVER, 0 },
+	    { PAID, 0, 1000 }, { REFUSED, 0, 1001 } } },
 	{ "a clock that was read earlier leaks nothing",
-	  { { PAID, 1000, 1000 }, { REFUSED, 500, 1 }, { REFUSED, 1000, 1 }, { PAID, 1010, 1 } } },
+	  { { PAID, 1000, 1000 }, { REFUSED, 500, 1501 }, { REFUSED, 1000, 1001 },
+	    { PAID, 1010, 991 } } },
 };
 
 KUNIT_ARRAY_PARAM_DESC(rows, rows, desc);
@@ -40,17 +47,17 @@ static void bucket_leaks(struct kunit *test)
 {
 	const typeof(rows[0]) *row = test->param_value;
 	struct rig *rig = test->priv;
-	/* Later than any row before: two files may share a bucket */
-	u64 base = ktime_get_ns() + (row - rows) * 1000 * NSEC_PER_SEC;
+	struct dl_budget *b = rig->gate->budget;
+	u64 base = ktime_get_ns();
 	const struct step *s;
 
 	for (s = row->steps; s->op != END; s++) {
-		if (s->op == REFUND)
-			dl_budget_refund(rig->inode, s->amount * MS);
+		if (s->op == OVER)
+			dl_budget_settle(b, base + s->at * MS);
 		else
 			KUNIT_EXPECT_EQ_MSG(test,
-					    dl_budget_take(rig->inode, s->amount * MS, ROOM,
-							   base + s->at * MS),
+					    dl_budget_pay(b, s->grace * MS, ROOM,
+							  base + s->at * MS),
 					    s->op == PAID, "step %ld", s - row->steps);
 	}
 }
@@ -58,16 +65,63 @@ static void bucket_leaks(struct kunit *test)
 static void room_is_the_holders(struct kunit *test)
 {
 	struct rig *rig = test->priv;
+	struct dl_budget *b = rig->gate->budget;
 	u64 now = ktime_get_ns();
 
-	KUNIT_EXPECT_TRUE(test, dl_budget_take(rig->inode, 2000 * MS, ROOM, now));
-	KUNIT_EXPECT_FALSE(test, dl_budget_take(rig->inode, 1, ROOM, now));
-	KUNIT_EXPECT_TRUE(test, dl_budget_take(rig->inode, 1, 30 * ROOM, now));
+	KUNIT_EXPECT_TRUE(test, dl_budget_pay(b, 2000 * MS, ROOM, now));
+	KUNIT_EXPECT_FALSE(test, dl_budget_pay(b, 2001 * MS, ROOM, now));
+	KUNIT_EXPECT_TRUE(test, dl_budget_pay(b, 2001 * MS, 30 * ROOM, now));
+}
+
+/* The last reference goes, and with it nothing but what is empty */
+static void spent_is_remembered(struct kunit *test)
+{
+	u64 now = ktime_get_ns();
+	struct dl_budget *b;
+
+	b = dl_budget_of_user(KUIDT_INIT(1), 1);
+	KUNIT_ASSERT_NOT_NULL(test, b);
+	KUNIT_EXPECT_TRUE(test, dl_budget_pay(b, 2000 * MS, ROOM, now));
+	dl_budget_put(b);
+	b = dl_budget_of_user(KUIDT_INIT(1), 1);
+	KUNIT_ASSERT_NOT_NULL(test, b);
+	KUNIT_EXPECT_FALSE(test, dl_budget_pay(b, 2001 * MS, ROOM, now));
+	dl_budget_settle(b, now);
+	dl_budget_put(b);
+	b = dl_budget_of_user(KUIDT_INIT(1), 1);
+	KUNIT_ASSERT_NOT_NULL(test, b);
+	KUNIT_EXPECT_EQ(test, b->level, 0);
+	dl_budget_put(b);
+}
+
+/* Whatever others have spent: files and users have budgets of their own */
+static void others_do_not_pay(struct kunit *test)
+{
+	struct dl_budget *b, *spent[2];
+	u64 now = ktime_get_ns();
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(spent); i++) {
+		spent[i] = dl_budget_of_user(KUIDT_INIT(i + 1), 1);
+		KUNIT_ASSERT_NOT_NULL(test, spent[i]);
+		KUNIT_EXPECT_TRUE(test, dl_budget_pay(spent[i], (2000 + i) * MS, ROOM, now));
+	}
+	b = dl_budget_of_user(KUIDT_INIT(1), 2);
+	KUNIT_ASSERT_NOT_NULL(test, b);
+	KUNIT_EXPECT_TRUE(test, dl_budget_pay(b, 3000 * MS, ROOM, now));
+	dl_budget_settle(b, now);
+	dl_budget_put(b);
+	for (i = 0; i < ARRAY_SIZE(spent); i++) {
+		dl_budget_settle(spent[i], now);
+		dl_budget_put(spent[i]);
+	}
 }
 
 static struct kunit_case cases[] = {
 	KUNIT_CASE_PARAM(bucket_leaks, rows_gen_params),
 	KUNIT_CASE(room_is_the_holders),
+	KUNIT_CASE(spent_is_remembered),
+	KUNIT_CASE(others_do_not_pay),
 	{}
 };
 

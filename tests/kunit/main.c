@@ -41,6 +41,7 @@ static void __exit daxlease_kunit_exit(void)
 	dl_break_exit();
 	dl_lease_exit();
 	dl_op_pool_exit();
+	dl_budget_exit();
 	rcu_barrier();
 }
 

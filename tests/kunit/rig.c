@@ -53,7 +53,6 @@ static void drop_file(void *file)
 
 static void drop_gate(void *gate)
 {
-	dl_budget_refund(((struct dl_gate *)gate)->inode, U64_MAX);
 	dl_gate_put(gate);
 }
 

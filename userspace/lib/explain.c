@@ -59,6 +59,8 @@ static const struct {
 	  "a grace above the limit needs CAP_LEASE, watching all processes CAP_SYS_ADMIN" },
 	{ DAXLEASE_CMD_WATCH, ESRCH, "the process has exited" },
 	{ DAXLEASE_CMD_WATCH, EBADF, "not a pidfd" },
+	{ DAXLEASE_CMD_WATCH, ENOSPC,
+	  "too many watches: close some contexts, or raise the limit of the module (modinfo daxlease)" },
 
 	{ DAXLEASE_CMD_BREAK, EACCES,
 	  "only the owner of the file, or a process with CAP_LEASE, may break its leases" },
