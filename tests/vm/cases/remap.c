@@ -103,6 +103,42 @@ static int dedupe(int from, int to, uint64_t len)
 	return d.info.status;
 }
 
+/* A descriptor without write access, of a user who could not have one: whatever it is thrown at, nothing breaks */
+static int throw_at_remaps(void *arg)
+{
+	const char *const *path = arg;
+	struct file_clone_range c = { .src_length = 2 * MIB };
+	int leased = CHECK_SYS(open(path[0], O_RDONLY)), own = CHECK_SYS(open(path[1], O_RDWR));
+
+	CHECK_SYS(setresuid(1000, 1000, 1000));
+	c.src_fd = own;
+	CHECK_RET(ioctl(leased, FICLONERANGE, &c) ? -errno : 0, -EBADF, "clone into it");
+	c.src_fd = leased;
+	CHECK_RET(ioctl(own, FICLONERANGE, &c) ? -errno : 0, -EBUSY, "clone of it");
+	CHECK_RET(dedupe(leased, own, 2 * MIB), -EBUSY, "dedupe with it as the source");
+	CHECK_RET(dedupe(own, leased, 2 * MIB), -EBUSY, "dedupe into it");
+	return 0;
+}
+
+static void readonly_remaps_nothing(const struct test *t)
+{
+	const char *path[] = { path_in(t->dir, "file"), path_in(t->dir, "own") };
+	int fd = file_create(path[0], 4 * MIB, 1), own = file_create(path[1], 4 * MIB, 1), ctx = lease_open();
+	struct daxlease_acquire a;
+	struct daxlease_event ev;
+	struct breaker b;
+
+	CHECK_SYS(fchmod(fd, 0644));
+	CHECK_SYS(fchown(own, 1000, 1000));
+	CHECK_RET(lease_acquire(ctx, fd, 0, 4 * MIB, DAXLEASE_WRITE, LONG_GRACE, &a), 0);
+	breaker_start_fn(&b, throw_at_remaps, path, -1);
+	CHECK_RET(breaker_join(&b, SOON_MS).ret, 0);
+	CHECK_EQ(lease_event(ctx, &ev, 0), 0, "a read-only descriptor has broken a lease");
+	CHECK_EQ(lease_lost(ctx, a.id), 0);
+	CHECK(!file_shared(fd, 0, 4 * MIB));
+	CHECK_PATTERN(fd, 0, 4 * MIB, 1);
+}
+
 struct pair {
 	const char *from;
 	const char *to;
@@ -257,6 +293,9 @@ const struct testcase remap_cases[] = {
 	{ "reader-cannot-break-by-clone",
 	  "who may only read a leased file gets EBUSY for a clone, and can copy it",
 	  reader_cannot_break, ON_XFS | NEEDS_CORE | DEMO, 30 },
+	{ "read-only-descriptor-remaps-nothing",
+	  "a read-only descriptor of a leased file is of no use for clone and dedupe, in either direction",
+	  readonly_remaps_nothing, ON_XFS | NEEDS_CORE, 30 },
 	{ "dedupe-breaks-both-files",
 	  "a dedupe breaks the ranges of both files",
 	  dedupe_breaks_both, ON_XFS | NEEDS_CORE, 30 },

@@ -14,6 +14,7 @@ extern const struct testcase watch_cases[], type1_policy_cases[], gate_cases[];
 extern const struct testcase failnth_cases[];
 extern const struct testcase torture_cases[], permission_cases[];
 extern const struct testcase machinery_cases[], removal_fs_cases[], failure_cases[], broken_cases[];
+extern const struct testcase fair_cases[], limits_cases[], asleep_cases[], uring_cases[];
 
 const struct testcase *const case_tables[] = {
 	stock_cases,
@@ -35,6 +36,10 @@ const struct testcase *const case_tables[] = {
 	paths_calm_cases,
 	refuse_cases,
 	permission_cases,
+	fair_cases,
+	limits_cases,
+	asleep_cases,
+	uring_cases,
 	rearm_cases,
 	qemu_cases,
 	qemu_break_cases,

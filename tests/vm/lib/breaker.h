@@ -30,13 +30,14 @@ enum op_kind {
 	OP_RENAME,		/* rename(path, other) */
 	OP_UNLINK,
 	OP_CREATE,		/* open(path, O_CREAT | O_EXCL) */
+	OP_MAP,			/* VFIO_IOMMU_MAP_DMA of the range at HELD_IOVA + offset; other: number of the container */
 };
 
 /**
  * struct op - what a breaker does
  * @kind: above
  * @path: the file; op_path() makes one of a descriptor, also of an unlinked file
- * @other: for CLONE, SWAPEXT and RENAME
+ * @other: for CLONE, SWAPEXT, RENAME and MAP
  * @offset: bytes
  * @length: bytes
  * @uid: user to be, with all capabilities dropped unless 0

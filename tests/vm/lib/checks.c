@@ -19,17 +19,33 @@
 #define KMEMLEAK	"/sys/kernel/debug/kmemleak"
 #define KMEMLEAK_AGE	5500000000LL	/* MSECS_MIN_AGE of mm/kmemleak.c, and some more, in ns */
 
+/*
+ * A memory cgroup that is full is no trouble of the kernel's, but is told with a call trace: from "invoked oom-killer"
+ * to the verdict, which must be about a cgroup.
+ */
+static bool is_trouble(const char *text, bool *oom)
+{
+	if (strstr(text, " invoked oom-killer: "))
+		*oom = true;
+	if (strstr(text, "oom-kill:constraint=")) {
+		*oom = false;
+		return !strstr(text, "constraint=CONSTRAINT_MEMCG");
+	}
+	return kmsg_is_report(text) && !(*oom && strstr(text, "Call Trace:"));
+}
+
 const char *check_kmsg(int kmsg, const char *name)
 {
 	static char first[1024];
 	char text[1024];
 	int ret, shown = 0;
+	bool oom = false;
 
 	first[0] = 0;
 	while ((ret = kmsg_next(kmsg, text, sizeof(text))) == 1 || ret == -EPIPE) {
 		if (ret == -EPIPE)
 			snprintf(text, sizeof(text), "BUG: records of the kernel log were lost");
-		if (!first[0] && kmsg_is_report(text))
+		if (!first[0] && is_trouble(text, &oom))
 			snprintf(first, sizeof(first), "kernel log: %.900s", text);
 		if (first[0] && shown++ < EXCERPT_LINES)
 			report("detail", "%s\t%s", name, *text ? text : " ");

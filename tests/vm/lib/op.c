@@ -3,6 +3,7 @@
  * The file operations a breaker can make; breaker.h lists them.
  */
 #include "breaker.h"
+#include "held.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -12,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include <xfs/xfs.h>
@@ -79,6 +81,14 @@ static int op_swapext(int fd, int other)
 	return ret_of(ioctl(fd, XFS_IOC_SWAPEXT, &swap));
 }
 
+static int op_map(int fd, const struct op *op)
+{
+	struct vfio v = { .container = atoi(op->other) };
+	void *map = mmap(NULL, op->length, PROT_READ | PROT_WRITE, MAP_SHARED, fd, op->offset);
+
+	return map == MAP_FAILED ? -errno : vfio_map(&v, map, HELD_IOVA + op->offset, op->length, VFIO_RW);
+}
+
 static int op_on_open_file(int fd, const struct op *op)
 {
 	int other, ret;
@@ -90,6 +100,8 @@ static int op_on_open_file(int fd, const struct op *op)
 		return op_copy(fd, op);
 	case OP_FSYNC:
 		return ret_of(fsync(fd));
+	case OP_MAP:
+		return op_map(fd, op);
 	default:
 		break;
 	}
