@@ -13,13 +13,15 @@ struct op_row {
 	size_t size;		/* of the structure as we know it */
 	size_t min_size;	/* of its first version */
 	int (*execute)(struct dl_ctx *ctx, union dl_cmd *cmd);
+	void (*end)(union dl_cmd *cmd, bool told);	/* after execute, if that returned 0 */
 };
 
-#define ROW(cmd, type, last, fn)						\
+#define ROW(cmd, type, last, fn, more...)					\
 	[DAXLEASE_CMD_##cmd - DAXLEASE_CMD_INFO] = {			\
 		.size = sizeof(struct type),				\
 		.min_size = offsetofend(struct type, last),		\
 		.execute = fn,						\
+		more							\
 	}
 
 static const struct op_row rows[] = {
@@ -29,7 +31,8 @@ static const struct op_row rows[] = {
 	ROW(QUERY, daxlease_query, deadline_ns, dl_do_query),
 	ROW(ACK, daxlease_ack, break_id, dl_do_ack),
 	ROW(REARM, daxlease_rearm, generation, dl_do_rearm),
-	ROW(EXPORT_DMABUF, daxlease_export_dmabuf, fd, dl_do_export_dmabuf),
+	ROW(EXPORT_DMABUF, daxlease_export_dmabuf, fd, dl_do_export_dmabuf,
+	    .end = dl_end_export_dmabuf),
 	ROW(FLUSH, daxlease_flush, length, dl_do_flush),
 	ROW(WATCH, daxlease_watch, grace_ns, dl_do_watch),
 	ROW(BREAK, daxlease_break, leases, dl_do_break),
@@ -54,6 +57,7 @@ static long dl_ioctl(struct file *filp, unsigned int nr, unsigned long arg)
 	const struct op_row *row;
 	union dl_cmd cmd = {};
 	u32 size;
+	bool told;
 	int err;
 
 	if (_IOC_TYPE(nr) != DAXLEASE_TYPE || _IOC_DIR(nr) != _IOC_NONE || _IOC_SIZE(nr) ||
@@ -72,9 +76,10 @@ static long dl_ioctl(struct file *filp, unsigned int nr, unsigned long arg)
 	err = row->execute(filp->private_data, &cmd);
 	if (err)
 		return err;
-	if (copy_to_user(user, &cmd, min_t(size_t, size, row->size)))
-		return -EFAULT;
-	return 0;
+	told = !copy_to_user(user, &cmd, min_t(size_t, size, row->size));
+	if (row->end)
+		row->end(&cmd, told);
+	return told ? 0 : -EFAULT;
 }
 
 static int dl_open(struct inode *inode, struct file *filp)

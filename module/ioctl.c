@@ -227,7 +227,9 @@ int dl_do_rearm(struct dl_ctx *ctx, union dl_cmd *cmd)
 	return err;
 }
 
-static int export_range(struct daxlease *lease, const struct daxlease_export_dmabuf *x)
+/* Nobody sees the descriptor before dl_end_export_dmabuf() */
+static int export_range(struct daxlease *lease, const struct daxlease_export_dmabuf *x,
+			struct file **file)
 {
 	bool write = (x->fd_flags & O_ACCMODE) == O_RDWR;
 	struct dl_range range;
@@ -240,12 +242,15 @@ static int export_range(struct daxlease *lease, const struct daxlease_export_dma
 		return -EINVAL;
 	if (write && !lease->write)
 		return -EACCES;
-	buf = dl_dmabuf_create(lease, range, write);
-	if (IS_ERR(buf))
-		return PTR_ERR(buf);
-	fd = dma_buf_fd(buf, x->fd_flags & O_CLOEXEC);
+	fd = get_unused_fd_flags(x->fd_flags & O_CLOEXEC);
 	if (fd < 0)
-		dma_buf_put(buf);
+		return fd;
+	buf = dl_dmabuf_create(lease, range, write);
+	if (IS_ERR(buf)) {
+		put_unused_fd(fd);
+		return PTR_ERR(buf);
+	}
+	*file = buf->file;
 	return fd;
 }
 
@@ -261,9 +266,24 @@ int dl_do_export_dmabuf(struct dl_ctx *ctx, union dl_cmd *cmd)
 	lease = dl_ctx_lookup(ctx, x->id);
 	if (!lease)
 		return -ENOENT;
-	x->fd = export_range(lease, x);
+	x->fd = export_range(lease, x, &cmd->export_file);
 	dl_lease_put(lease);
 	return x->fd < 0 ? x->fd : 0;
+}
+
+/**
+ * dl_end_export_dmabuf() - install what DAXLEASE_EXPORT_DMABUF has made
+ * @cmd: the call, after dl_do_export_dmabuf() returned 0
+ * @told: the caller knows the descriptor; else nothing is left of it
+ */
+void dl_end_export_dmabuf(union dl_cmd *cmd, bool told)
+{
+	if (told) {
+		fd_install(cmd->export_dmabuf.fd, cmd->export_file);
+	} else {
+		put_unused_fd(cmd->export_dmabuf.fd);
+		fput(cmd->export_file);
+	}
 }
 
 /*

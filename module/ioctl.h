@@ -22,6 +22,10 @@ union dl_cmd {
 	struct daxlease_ack ack;
 	struct daxlease_rearm rearm;
 	struct daxlease_export_dmabuf export_dmabuf;
+	struct {	/* the same, and what its fd is reserved for */
+		struct daxlease_export_dmabuf export_reply;
+		struct file *export_file;
+	};
 	struct daxlease_flush flush;
 	struct daxlease_watch watch;
 	struct daxlease_break brk;
@@ -34,6 +38,7 @@ int dl_do_query(struct dl_ctx *ctx, union dl_cmd *cmd);
 int dl_do_ack(struct dl_ctx *ctx, union dl_cmd *cmd);
 int dl_do_rearm(struct dl_ctx *ctx, union dl_cmd *cmd);
 int dl_do_export_dmabuf(struct dl_ctx *ctx, union dl_cmd *cmd);
+void dl_end_export_dmabuf(union dl_cmd *cmd, bool told);
 int dl_do_flush(struct dl_ctx *ctx, union dl_cmd *cmd);
 int dl_do_watch(struct dl_ctx *ctx, union dl_cmd *cmd);
 int dl_do_break(struct dl_ctx *ctx, union dl_cmd *cmd);
