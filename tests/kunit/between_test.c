@@ -290,14 +290,14 @@ static void an_emergency_during_a_rearm_makes_it_look_again(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, seam.resolved, 2);
 }
 
-/* The rest of the lease is fenced meanwhile: it shows the page that has failed, too */
+/* Of a page that the lease has not had before, so that nothing else tells of it */
 static void failed_memory_during_a_rearm_makes_it_look_again(struct kunit *test)
 {
-	struct daxlease *lease = lost_lease(test, 0, PAGES - 1);
+	struct daxlease *lease = lost_lease(test, 0, 0);
 	u64 generation;
 
 	seam.on_resolve = memory_fails_once;
-	seam.arg = test->priv;
+	seam.arg = rig_other(test);
 	KUNIT_EXPECT_EQ(test, dl_rearm(lease, lease->range, &generation), 0);
 	KUNIT_EXPECT_EQ(test, seam.resolved, 2);
 }
