@@ -10,7 +10,7 @@ REL = $(shell $(MAKE) -s --no-print-directory -C $(KDIR) kernelrelease)
 OUT = $(CURDIR)/build/$(REL)
 NPROC := $(shell nproc)
 
-.PHONY: all picture deps modules userspace tests test-modules demo demo-qemu demo-rdma check mutants torture check-now demo-now demo-qemu-now demo-rdma-now install packages clean help
+.PHONY: all picture deps modules userspace tests test-modules demo demo-qemu demo-rdma check bench mutants torture check-now demo-now demo-qemu-now demo-rdma-now install packages clean help
 all: modules userspace
 
 help:
@@ -18,6 +18,7 @@ help:
 	@echo "make demo-qemu  the same for an unmodified QEMU: ends with the timeline of a live snapshot"
 	@echo "make demo-rdma  the same for RDMA, with the programs of Debian's perftest"
 	@echo "make check      install what is needed, build, run every test; last line: the verdict"
+	@echo "make bench      what leases cost, measured in a virtual machine beside what they are compared with"
 	@echo "make mutants    build wrong versions of the modules; each must make a test fail (half an hour)"
 	@echo "make torture    everything at once under a device that writes: MINUTES=10, SEED=1, FS=xfs, debug kernel"
 	@echo "make            build modules and user space (make deps installs what that needs)"
@@ -89,6 +90,10 @@ demo-rdma-now: all tests
 
 check-now: all tests
 	@tests/check
+
+bench: deps
+	@$(MAKE) --no-print-directory modules >/dev/null
+	@tests/bench/run
 
 mutants: deps
 	@tests/mutants/run

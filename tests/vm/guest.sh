@@ -43,10 +43,21 @@ done
 ndctl create-namespace -f -e namespace0.0 -m fsdax --map=mem >/run/ndctl 2>&1 ||
 	fail "ndctl: $(tr '\n' ' ' </run/ndctl)"
 
+# Regions are numbered as they are found: the one of that size
+if [ -n "$DAXLEASE_DEVDAX" ]; then
+	region=$(grep -lx "$(numfmt --from=iec "$DAXLEASE_DEVDAX")" /sys/bus/nd/devices/region*/size)
+	region=$(basename "$(dirname "$region")")
+	load device_dax || fail "modprobe device_dax"
+	ndctl create-namespace -f -e "namespace${region#region}.0" -m devdax --map=mem >/run/ndctl 2>&1 ||
+		fail "ndctl: $(tr '\n' ' ' </run/ndctl)"
+fi
+
 # Small, because some cases fill it up. Whole 2 MiB extents: a file's first block lands on a 2 MiB boundary of the medium.
+size=$DAXLEASE_FS_SIZE
+[ "$size" != all ] || size=''
 case $DAXLEASE_FS in
-ext4) mkfs.ext4 -q -b 4096 -E stride=512,stripe_width=512 /dev/pmem0 400M ;;
-xfs) mkfs.xfs -q -f -d su=2m,sw=1,size=400m,agcount=2 -l size=64m /dev/pmem0 ;;
+ext4) mkfs.ext4 -q -b 4096 -E stride=512,stripe_width=512 /dev/pmem0 ${size:+"$size"} ;;
+xfs) mkfs.xfs -q -f -d "su=2m,sw=1,agcount=2${size:+,size=$size}" -l size=64m /dev/pmem0 ;;
 esac >/run/mkfs 2>&1 || fail "mkfs: $(tr '\n' ' ' </run/mkfs)"
 mkdir -p /mnt/dax
 # ext4 by inode: all but one file of the root directory inherit DAX.
@@ -60,8 +71,10 @@ ext4) echo 0 >/sys/fs/ext4/pmem0/reserved_clusters ;;
 xfs) xfs_io -x -c 'resblks 0' /mnt/dax >/dev/null ;;
 esac
 # XFS is not made smaller than 300 MiB. Whoever fills the free space writes and reads all of it, so most is given away.
-free=$(df -B1M --output=avail /mnt/dax | tail -n 1)
-fallocate -l $((free - 144))M /mnt/dax/ballast || fail "ballast of $((free - 144)) of $free MiB"
+if [ -n "$size" ]; then
+	free=$(df -B1M --output=avail /mnt/dax | tail -n 1)
+	fallocate -l $((free - 144))M /mnt/dax/ballast || fail "ballast of $((free - 144)) of $free MiB"
+fi
 
 # Its scans take seconds each, at times of its own. The end of the run asks for some (lib/checks.c).
 [ ! -e /sys/kernel/debug/kmemleak ] || echo scan=off >/sys/kernel/debug/kmemleak
