@@ -216,6 +216,20 @@ static void a_dead_lease_is_not_looked_for(struct kunit *test)
 	dl_extents_free(ext);
 }
 
+/* The page cache may be wrong about a block; the filesystem is asked in the end */
+static void what_the_filesystem_denies_is_not_believed(struct kunit *test)
+{
+	struct files *files = test->priv;
+	struct dl_window w = window(files->mine, map(test, files->mine, MAP_SHARED));
+
+	seam.blocks = -ESTALE;
+	KUNIT_EXPECT_EQ(test, resolve(test, &w, NULL), -ERESTART);
+	seam.blocks = -EIO;
+	KUNIT_EXPECT_EQ(test, resolve(test, &w, NULL), -EIO);
+	seam.blocks = 0;
+	KUNIT_EXPECT_EQ(test, resolve(test, &w, NULL), 0);
+}
+
 static struct kunit_case cases[] = {
 	KUNIT_CASE(pages_of_the_file_are_found),
 	KUNIT_CASE(a_mapping_of_another_file_is_refused),
@@ -226,6 +240,7 @@ static struct kunit_case cases[] = {
 	KUNIT_CASE(pages_of_another_place_are_noticed),
 	KUNIT_CASE(a_hole_is_no_block_to_read),
 	KUNIT_CASE(a_dead_lease_is_not_looked_for),
+	KUNIT_CASE(what_the_filesystem_denies_is_not_believed),
 	{}
 };
 

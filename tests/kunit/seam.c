@@ -58,7 +58,8 @@ void dl_window_close(struct dl_window *w)
 int dl_blocks_check(struct inode *inode, struct dl_range range, const struct dl_extents *ext,
 		    u64 base, struct dl_range *stale)
 {
-	return 0;
+	*stale = range;
+	return seam.blocks;
 }
 
 int dl_populate(const struct dl_window *w)

@@ -19,6 +19,7 @@
  * @arg: for both
  * @populated: calls of dl_populate()
  * @resolved: calls of dl_resolve()
+ * @blocks: what dl_blocks_check() says, of all that it is asked about
  */
 struct seam {
 	struct rig *rig;
@@ -27,6 +28,7 @@ struct seam {
 	void *arg;
 	unsigned int populated;
 	unsigned int resolved;
+	int blocks;
 };
 
 extern struct seam seam;
