@@ -53,11 +53,19 @@ void *memory_huge_pages(uint64_t size)
 	return p;
 }
 
-void *memory_thp(uint64_t size)
+/* Not touched yet */
+static void *anonymous(uint64_t size, int advice)
 {
 	void *p = place(size, MAP_PRIVATE | MAP_ANONYMOUS, -1);
 
-	CHECK_SYS(madvise(p, size, MADV_HUGEPAGE));
+	CHECK_SYS(madvise(p, size, advice));
+	return p;
+}
+
+void *memory_thp(uint64_t size)
+{
+	void *p = anonymous(size, MADV_HUGEPAGE);
+
 	touch(p, size, PAGE);
 	return p;
 }
@@ -83,9 +91,8 @@ void *memory_devdax(uint64_t size)
 
 void *memory_pages(uint64_t size)
 {
-	void *p = place(size, MAP_PRIVATE | MAP_ANONYMOUS, -1);
+	void *p = anonymous(size, MADV_NOHUGEPAGE);
 
-	CHECK_SYS(madvise(p, size, MADV_NOHUGEPAGE));
 	touch(p, size, PAGE);
 	return p;
 }
@@ -93,10 +100,8 @@ void *memory_pages(uint64_t size)
 /* Each page between two of another mapping, so that no two of them are neighbours */
 void *memory_scattered(uint64_t size)
 {
-	char *p = place(size, MAP_PRIVATE | MAP_ANONYMOUS, -1), *other = place(size, MAP_PRIVATE | MAP_ANONYMOUS, -1);
+	char *p = anonymous(size, MADV_NOHUGEPAGE), *other = anonymous(size, MADV_NOHUGEPAGE);
 
-	CHECK_SYS(madvise(p, size, MADV_NOHUGEPAGE));
-	CHECK_SYS(madvise(other, size, MADV_NOHUGEPAGE));
 	for (uint64_t i = 0; i < size; i += PAGE) {
 		touch(p + i, PAGE, PAGE);
 		touch(other + i, PAGE, PAGE);

@@ -106,28 +106,27 @@ static void an_operation_during_an_acquire_makes_it_look_again(struct kunit *tes
 	KUNIT_EXPECT_TRUE(test, rig_silent(rig->queue));
 }
 
-static void an_emergency_during_an_acquire_makes_it_look_again(struct kunit *test)
+/* What comes while the pages are looked for: again, and the holder hears nothing */
+static void acquire_looks_again(struct kunit *test, void (*comes)(void *rig))
 {
 	struct rig *rig = test->priv;
 	struct dl_request req = request(rig, 0, GRANULE - 1);
 
-	seam.on_resolve = emergency_comes_once;
+	seam.on_resolve = comes;
 	seam.arg = rig;
 	acquired(test, &req);
 	KUNIT_EXPECT_EQ(test, seam.resolved, 2);
 	KUNIT_EXPECT_TRUE(test, rig_silent(rig->queue));
 }
 
+static void an_emergency_during_an_acquire_makes_it_look_again(struct kunit *test)
+{
+	acquire_looks_again(test, emergency_comes_once);
+}
+
 static void failed_memory_during_an_acquire_makes_it_look_again(struct kunit *test)
 {
-	struct rig *rig = test->priv;
-	struct dl_request req = request(rig, 0, GRANULE - 1);
-
-	seam.on_resolve = memory_fails_once;
-	seam.arg = rig;
-	acquired(test, &req);
-	KUNIT_EXPECT_EQ(test, seam.resolved, 2);
-	KUNIT_EXPECT_TRUE(test, rig_silent(rig->queue));
+	acquire_looks_again(test, memory_fails_once);
 }
 
 static void an_operation_elsewhere_does_not(struct kunit *test)

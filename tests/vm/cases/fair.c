@@ -124,6 +124,15 @@ static void wait_queued(const struct breaker *b, const struct breaker *behind)
 	}
 }
 
+/* /run/ovl with the directory of the case, in which everybody may create, as its upper one; of this process alone */
+static void mount_overlay(const struct test *t)
+{
+	CHECK_SYS(unshare(CLONE_NEWNS));
+	CHECK_SYS(mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL));
+	CHECK_EQ(shell("cd '%s' && mkdir -m 777 -p /run/ovl /run/low up work && chmod 777 . && "
+		       "mount -t overlay -o lowerdir=/run/low,upperdir=up,workdir=work o /run/ovl", t->dir), 0);
+}
+
 /*
  * Many files: overlayfs truncates with the inode lock held, an unlink queues for it with the lock of the directory,
  * and whoever creates a file there queues behind that.
@@ -139,10 +148,7 @@ static void queue_behind_locks(const struct test *t)
 	int ctx = lease_open(), fd;
 	uint64_t id;
 
-	CHECK_SYS(unshare(CLONE_NEWNS));
-	CHECK_SYS(mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL));
-	CHECK_EQ(shell("cd '%s' && mkdir -m 777 -p /run/ovl /run/low up work && chmod 777 . && "
-		       "mount -t overlay -o lowerdir=/run/low,upperdir=up,workdir=work o /run/ovl", t->dir), 0);
+	mount_overlay(t);
 	param_set("grace_max_ms", R_MS);
 	for (int i = 0; i < FILES; i++) {
 		fd = file_create(numbered(t->dir, "up/file", i), 2 * MIB, 1);
@@ -184,23 +190,17 @@ static void joined_with_lock(const struct test *t)
 	int ctx = lease_open(), fd;
 	uint64_t id, left = 0;
 
-	CHECK_SYS(unshare(CLONE_NEWNS));
-	CHECK_SYS(mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL));
-	CHECK_EQ(shell("cd '%s' && mkdir -p /run/ovl /run/low up work && "
-		       "mount -t overlay -o lowerdir=/run/low,upperdir=up,workdir=work o /run/ovl", t->dir), 0);
+	mount_overlay(t);
 	param_set("grace_max_ms", R_MS);
 	for (int i = 0; i < JOINS; i++) {
 		fd = file_create(numbered(t->dir, "up/file", i), 2 * MIB, 1);
 		CHECK_SYS(fchown(fd, HOLDER, HOLDER));
-		act_as(HOLDER);
-		CHECK_RET(lease_acquire(ctx, fd, 0, 2 * MIB, DAXLEASE_WRITE, R_MS * MS, NULL), 0);
-		act_as(0);
+		id = acquire_as_holder(ctx, fd, R_MS * MS);
 		punch.path = numbered(t->dir, "up/file", i);
 		truncate.path = numbered("/run/ovl", "file", i);
 		breaker_start(&breaker, &punch);
-		CHECK(lease_wait(ctx, 0, DAXLEASE_EVENT_BREAK, &ev, SOON_MS));
+		CHECK(lease_wait(ctx, id, DAXLEASE_EVENT_BREAK, &ev, SOON_MS));
 		CHECK_EQ(ev.flags, 0, "a file of its own has a budget of its own");
-		id = ev.id;
 		breaker_start(&joiner, &truncate);
 		CHECK(lease_wait(ctx, id, DAXLEASE_EVENT_BREAK, &ev2, SOON_MS));
 		if (ev2.deadline_ns > ev2.time_ns && !(ev2.flags & DAXLEASE_EVENT_NO_GRACE))
