@@ -12,11 +12,13 @@
 struct op_row {
 	size_t size;		/* of the structure as we know it */
 	size_t min_size;	/* of its first version */
+	bool answers;		/* has members for the caller to read: copied back */
 	int (*execute)(struct dl_ctx *ctx, union dl_cmd *cmd);
-	void (*end)(union dl_cmd *cmd, bool told);	/* after execute, if that returned 0 */
+	/* After execute, if that returned 0; told: the caller has the answer */
+	void (*end)(struct dl_ctx *ctx, union dl_cmd *cmd, bool told);
 };
 
-#define ROW(cmd, type, last, fn, more...)					\
+#define ROW(cmd, type, last, fn, more...)				\
 	[DAXLEASE_CMD_##cmd - DAXLEASE_CMD_INFO] = {			\
 		.size = sizeof(struct type),				\
 		.min_size = offsetofend(struct type, last),		\
@@ -25,17 +27,18 @@ struct op_row {
 	}
 
 static const struct op_row rows[] = {
-	ROW(INFO, daxlease_info, grace_max_ns, dl_do_info),
-	ROW(ACQUIRE, daxlease_acquire, generation, dl_do_acquire),
+	ROW(INFO, daxlease_info, grace_max_ns, dl_do_info, .answers = true),
+	ROW(ACQUIRE, daxlease_acquire, generation, dl_do_acquire,
+	    .answers = true, .end = dl_end_acquire),
 	ROW(RELEASE, daxlease_release, id, dl_do_release),
-	ROW(QUERY, daxlease_query, deadline_ns, dl_do_query),
+	ROW(QUERY, daxlease_query, deadline_ns, dl_do_query, .answers = true),
 	ROW(ACK, daxlease_ack, break_id, dl_do_ack),
-	ROW(REARM, daxlease_rearm, generation, dl_do_rearm),
+	ROW(REARM, daxlease_rearm, generation, dl_do_rearm, .answers = true),
 	ROW(EXPORT_DMABUF, daxlease_export_dmabuf, fd, dl_do_export_dmabuf,
-	    .end = dl_end_export_dmabuf),
+	    .answers = true, .end = dl_end_export_dmabuf),
 	ROW(FLUSH, daxlease_flush, length, dl_do_flush),
 	ROW(WATCH, daxlease_watch, grace_ns, dl_do_watch),
-	ROW(BREAK, daxlease_break, leases, dl_do_break),
+	ROW(BREAK, daxlease_break, leases, dl_do_break, .answers = true),
 };
 
 /* Frozen: a change of any of these is a change of the ABI. */
@@ -74,11 +77,11 @@ static long dl_ioctl(struct file *filp, unsigned int nr, unsigned long arg)
 	if (err)
 		return err;
 	err = row->execute(filp->private_data, &cmd);
-	if (err)
+	if (err || !row->answers)
 		return err;
 	told = !copy_to_user(user, &cmd, min_t(size_t, size, row->size));
 	if (row->end)
-		row->end(&cmd, told);
+		row->end(filp->private_data, &cmd, told);
 	return told ? 0 : -EFAULT;
 }
 

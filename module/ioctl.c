@@ -91,6 +91,24 @@ out:
 	return err;
 }
 
+/**
+ * dl_end_acquire() - take back a lease that nobody would know of
+ * @ctx: of the call
+ * @cmd: the call, after dl_do_acquire() returned 0
+ * @told: the caller knows the lease
+ *
+ * Another thread may have guessed the id, and have used or released it meanwhile.
+ */
+void dl_end_acquire(struct dl_ctx *ctx, union dl_cmd *cmd, bool told)
+{
+	struct daxlease *lease = told ? NULL : dl_ctx_disown(ctx, cmd->acquire.id);
+
+	if (!lease)
+		return;
+	dl_lease_end(lease);
+	dl_lease_put(lease);
+}
+
 /** dl_do_release() - DAXLEASE_RELEASE; see ioctl.h */
 int dl_do_release(struct dl_ctx *ctx, union dl_cmd *cmd)
 {
@@ -273,10 +291,11 @@ int dl_do_export_dmabuf(struct dl_ctx *ctx, union dl_cmd *cmd)
 
 /**
  * dl_end_export_dmabuf() - install what DAXLEASE_EXPORT_DMABUF has made
+ * @ctx: of the call
  * @cmd: the call, after dl_do_export_dmabuf() returned 0
  * @told: the caller knows the descriptor; else nothing is left of it
  */
-void dl_end_export_dmabuf(union dl_cmd *cmd, bool told)
+void dl_end_export_dmabuf(struct dl_ctx *ctx, union dl_cmd *cmd, bool told)
 {
 	if (told) {
 		fd_install(cmd->export_dmabuf.fd, cmd->export_file);

@@ -4,7 +4,9 @@
  * checks sizes and copies, ioctl.c has one function for each ioctl.
  *
  * These take a copy of the user's structure, zero-extended, and return 0, after which it is copied
- * back, or an errno of the list in uapi/daxlease.h, after which nothing has changed.
+ * back if it has an answer, or an errno of the list in uapi/daxlease.h, after which nothing has
+ * changed. What makes something that only the answer names has an end function, which takes it back
+ * if the answer did not arrive.
  */
 #ifndef _DAXLEASE_IOCTL_H
 #define _DAXLEASE_IOCTL_H
@@ -33,12 +35,13 @@ union dl_cmd {
 
 int dl_do_info(struct dl_ctx *ctx, union dl_cmd *cmd);
 int dl_do_acquire(struct dl_ctx *ctx, union dl_cmd *cmd);
+void dl_end_acquire(struct dl_ctx *ctx, union dl_cmd *cmd, bool told);
 int dl_do_release(struct dl_ctx *ctx, union dl_cmd *cmd);
 int dl_do_query(struct dl_ctx *ctx, union dl_cmd *cmd);
 int dl_do_ack(struct dl_ctx *ctx, union dl_cmd *cmd);
 int dl_do_rearm(struct dl_ctx *ctx, union dl_cmd *cmd);
 int dl_do_export_dmabuf(struct dl_ctx *ctx, union dl_cmd *cmd);
-void dl_end_export_dmabuf(union dl_cmd *cmd, bool told);
+void dl_end_export_dmabuf(struct dl_ctx *ctx, union dl_cmd *cmd, bool told);
 int dl_do_flush(struct dl_ctx *ctx, union dl_cmd *cmd);
 int dl_do_watch(struct dl_ctx *ctx, union dl_cmd *cmd);
 int dl_do_break(struct dl_ctx *ctx, union dl_cmd *cmd);

@@ -2,7 +2,7 @@
 /* All tables of cases, in the order they run (those for the stock type1 always come first) */
 #include "harness.h"
 
-extern const struct testcase selftest_cases[], stock_cases[], tools_cases[], abi_cases[],
+extern const struct testcase selftest_cases[], stock_cases[], tools_cases[], abi_cases[], answers_cases[],
 	hold_cases[], type1_cases[], type1_groups_cases[], type1_fenced_cases[], type1_stock_cases[],
 	break_cases[], refuse_cases[], race_cases[], remap_cases[], removal_cases[], rearm_cases[],
 	unload_cases[], timeline_cases[], qemu_cases[],
@@ -20,6 +20,7 @@ const struct testcase *const case_tables[] = {
 	stock_cases,
 	tools_cases,
 	abi_cases,
+	answers_cases,
 	hold_cases,
 	type1_cases,
 	type1_groups_cases,
