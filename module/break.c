@@ -91,8 +91,8 @@ static void break_open(struct daxlease *lease, const struct dl_breaker *by, u64 
 	if (by->flags || !grace || dl_lease_freezing(lease) ||
 	    !pay(lease, by, now, grace)) {
 		grace = 0;
-		if (!(brk->flags & DAXLEASE_EVENT_EMERGENCY))
-			brk->flags |= DAXLEASE_EVENT_NO_GRACE;
+		if (!(brk->flags & DAXLEASE_FLAG_EMERGENCY))
+			brk->flags |= DAXLEASE_FLAG_NO_GRACE;
 	}
 	brk->deadline = now + grace;
 	dl_lease_set_state(lease, DAXLEASE_BREAKING);
@@ -120,10 +120,10 @@ static void break_join(struct daxlease *lease, const struct dl_breaker *by, u64 
 {
 	struct dl_break *brk = &lease->brk;
 
-	brk->flags |= DAXLEASE_EVENT_JOINED | by->flags;
+	brk->flags |= DAXLEASE_FLAG_JOINED | by->flags;
 	if (by->locked && !brk->locked && brk->deadline > now &&
 	    !pay_locked(lease, now, brk->deadline - now)) {
-		brk->flags |= DAXLEASE_EVENT_NO_GRACE;
+		brk->flags |= DAXLEASE_FLAG_NO_GRACE;
 		brk->deadline = now;
 	}
 	brk->locked |= by->locked;

@@ -18,7 +18,7 @@ struct dl_breaker {
 	enum daxlease_reason reason;
 	bool locked;			/* it waits with the inode lock held */
 	bool barred; /* a recorded operation bars the range and will post CLEARED */
-	u32 flags;			/* DAXLEASE_EVENT_EMERGENCY or NO_GRACE: no grace */
+	u32 flags;			/* DAXLEASE_FLAG_EMERGENCY or NO_GRACE: no grace */
 };
 
 void dl_break_prepare(struct daxlease *lease);

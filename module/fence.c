@@ -200,7 +200,7 @@ static void deadline_work(struct work_struct *work)
 	if (id && lease->brk.deadline > now && !lease->releasing) {
 		due = dl_lease_freezing(lease);
 		if (due)
-			lease->brk.flags |= DAXLEASE_EVENT_NO_GRACE;
+			lease->brk.flags |= DAXLEASE_FLAG_NO_GRACE;
 		else
 			dl_deadline_queue(lease, now);
 	}
@@ -224,7 +224,7 @@ void dl_break_reconsider(struct daxlease *lease)
 	spin_lock(&lease->gate->lock);
 	if (lease->brk.id && lease->brk.deadline > now && !dl_lease_grace(lease)) {
 		lease->brk.deadline = now;
-		lease->brk.flags |= DAXLEASE_EVENT_NO_GRACE;
+		lease->brk.flags |= DAXLEASE_FLAG_NO_GRACE;
 		dl_deadline_queue(lease, now);
 	}
 	spin_unlock(&lease->gate->lock);

@@ -215,7 +215,7 @@ static struct daxlease *emergency_next(struct dl_gate *gate, struct daxlease *pr
 		struct dl_breaker by = {
 			.range = unexplained(lease, r, explained),
 			.reason = DAXLEASE_REASON_INVALIDATE,
-			.flags = DAXLEASE_EVENT_EMERGENCY,
+			.flags = DAXLEASE_FLAG_EMERGENCY,
 		};
 
 		if (dl_range_empty(by.range) || !dl_break_start(lease, &by))
@@ -270,7 +270,7 @@ void dl_gate_revoke(const struct device *dev, enum daxlease_reason reason)
 	struct dl_breaker by = {
 		.range = DL_RANGE_ALL,
 		.reason = reason,
-		.flags = DAXLEASE_EVENT_NO_GRACE,
+		.flags = DAXLEASE_FLAG_NO_GRACE,
 	};
 	struct daxlease *lease = NULL;
 
@@ -289,7 +289,7 @@ static bool break_failed(struct daxlease *lease, u64 pfn, u64 count)
 {
 	struct dl_breaker by = {
 		.reason = DAXLEASE_REASON_FAILURE,
-		.flags = DAXLEASE_EVENT_NO_GRACE,
+		.flags = DAXLEASE_FLAG_NO_GRACE,
 	};
 	const struct dl_extents *ext;
 

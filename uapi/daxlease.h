@@ -378,15 +378,15 @@ enum daxlease_event_bits {
 
 /**
  * enum daxlease_event_flags - exceptions from the rule that a holder gets its whole grace
- * @DAXLEASE_EVENT_EMERGENCY: fenced at once, by a last-resort hook
- * @DAXLEASE_EVENT_NO_GRACE: fenced at once: freeze, a spent budget, device removal, memory
+ * @DAXLEASE_FLAG_EMERGENCY: fenced at once, by a last-resort hook
+ * @DAXLEASE_FLAG_NO_GRACE: fenced at once: freeze, a spent budget, device removal, memory
  *	failure or a grace of zero
- * @DAXLEASE_EVENT_JOINED: a second operation met an open break and shares its deadline
+ * @DAXLEASE_FLAG_JOINED: a second operation met an open break and shares its deadline
  */
 enum daxlease_event_flags {
-	DAXLEASE_EVENT_EMERGENCY = 1 << 0,
-	DAXLEASE_EVENT_NO_GRACE	= 1 << 1,
-	DAXLEASE_EVENT_JOINED	= 1 << 2,
+	DAXLEASE_FLAG_EMERGENCY	= 1 << 0,
+	DAXLEASE_FLAG_NO_GRACE	= 1 << 1,
+	DAXLEASE_FLAG_JOINED	= 1 << 2,
 };
 
 /**

@@ -100,7 +100,7 @@ static void cooperative(const struct bench *b, struct breaker_thread *t, int ctx
 		now = now_ns();
 		seen = meter();
 		CHECK(lease_wait(ctx, id, DAXLEASE_EVENT_BREAK, &ev, 10000));
-		CHECK(!(ev.flags & DAXLEASE_EVENT_NO_GRACE), "no grace: that is another measurement");
+		CHECK(!(ev.flags & DAXLEASE_FLAG_NO_GRACE), "no grace: that is another measurement");
 		given = meter();
 		CHECK_RET(lease_ack(ctx, id, ev.generation, ev.break_id), 0);
 		await(t->done);

@@ -2,9 +2,9 @@
 /* break: notice, deadline arithmetic, joining, what is lost; release and revoke. */
 #include "rig.h"
 
-#define EMERGENCY	DAXLEASE_EVENT_EMERGENCY
-#define NO_GRACE	DAXLEASE_EVENT_NO_GRACE
-#define JOINED		DAXLEASE_EVENT_JOINED
+#define EMERGENCY	DAXLEASE_FLAG_EMERGENCY
+#define NO_GRACE	DAXLEASE_FLAG_NO_GRACE
+#define JOINED		DAXLEASE_FLAG_JOINED
 
 static const struct {
 	const char *desc;

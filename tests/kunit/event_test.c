@@ -43,13 +43,13 @@ static const struct {
 	  2 * PAGE_SIZE, 2 * PAGE_SIZE },
 	{ "bits and flags add up, ranges span",
 	  { { DAXLEASE_EVENT_BREAK, 0, { 2, 3 } },
-	    { DAXLEASE_EVENT_BREAK, DAXLEASE_EVENT_JOINED, { 8, 9 } } },
-	  DAXLEASE_EVENT_BREAK, DAXLEASE_EVENT_JOINED, 2 * PAGE_SIZE, 8 * PAGE_SIZE },
+	    { DAXLEASE_EVENT_BREAK, DAXLEASE_FLAG_JOINED, { 8, 9 } } },
+	  DAXLEASE_EVENT_BREAK, DAXLEASE_FLAG_JOINED, 2 * PAGE_SIZE, 8 * PAGE_SIZE },
 	{ "a whole break unread",
-	  { { DAXLEASE_EVENT_BREAK, DAXLEASE_EVENT_NO_GRACE, { 5, 5 } },
+	  { { DAXLEASE_EVENT_BREAK, DAXLEASE_FLAG_NO_GRACE, { 5, 5 } },
 	    { DAXLEASE_EVENT_FENCED, 0, { 5, 5 } }, { DAXLEASE_EVENT_CLEARED, 0, { 1, 0 } } },
 	  DAXLEASE_EVENT_BREAK | DAXLEASE_EVENT_FENCED | DAXLEASE_EVENT_CLEARED,
-	  DAXLEASE_EVENT_NO_GRACE, 5 * PAGE_SIZE, PAGE_SIZE },
+	  DAXLEASE_FLAG_NO_GRACE, 5 * PAGE_SIZE, PAGE_SIZE },
 	{ "a note without a range", { { DAXLEASE_EVENT_CLEARED, 0, { 1, 0 } } },
 	  DAXLEASE_EVENT_CLEARED, 0, 0, 0 },
 };
@@ -89,7 +89,7 @@ static void a_record_begins_anew_after_it_was_read(struct kunit *test)
 	struct dl_slot *slot = new_slot(test, 1);
 	struct daxlease_event ev;
 
-	post(slot, DAXLEASE_EVENT_BREAK, DAXLEASE_EVENT_JOINED, PAGES(1, 9));
+	post(slot, DAXLEASE_EVENT_BREAK, DAXLEASE_FLAG_JOINED, PAGES(1, 9));
 	rig_event(test, rig->queue);
 	post(slot, DAXLEASE_EVENT_FENCED, 0, PAGES(4, 4));
 	ev = rig_event(test, rig->queue);

@@ -209,7 +209,7 @@ static void the_last_resort_fences_what_is_meant(struct kunit *test)
 		KUNIT_EXPECT_EQ_MSG(test, rig_lost(lease, g), row->lost[g], "granule %d", g);
 	KUNIT_EXPECT_EQ(test, !!c->fences, row->hit);
 	if (row->hit)
-		KUNIT_EXPECT_EQ(test, rig_event(test, rig->queue).flags, DAXLEASE_EVENT_EMERGENCY);
+		KUNIT_EXPECT_EQ(test, rig_event(test, rig->queue).flags, DAXLEASE_FLAG_EMERGENCY);
 	else
 		KUNIT_EXPECT_TRUE(test, rig_silent(rig->queue));
 }
@@ -238,7 +238,7 @@ static void failed_memory_is_fenced_wherever_it_is_leased(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, rig_state(other), DAXLEASE_ACTIVE);
 	ev = rig_event(test, rig->queue);
 	KUNIT_EXPECT_EQ(test, ev.reason, DAXLEASE_REASON_FAILURE);
-	KUNIT_EXPECT_EQ(test, ev.flags, DAXLEASE_EVENT_NO_GRACE);
+	KUNIT_EXPECT_EQ(test, ev.flags, DAXLEASE_FLAG_NO_GRACE);
 	KUNIT_EXPECT_TRUE(test, rig_silent(sound->queue));
 }
 

@@ -83,7 +83,7 @@ static void a_hook_that_is_lost_ends_every_lease(struct kunit *test)
 	RIG_UNTIL(test, rig_state(other) == DAXLEASE_REVOKED);
 	ev = rig_event(test, rig->queue);
 	KUNIT_EXPECT_EQ(test, ev.reason, DAXLEASE_REASON_HOOK);
-	KUNIT_EXPECT_EQ(test, ev.flags, DAXLEASE_EVENT_NO_GRACE);
+	KUNIT_EXPECT_EQ(test, ev.flags, DAXLEASE_FLAG_NO_GRACE);
 }
 
 static struct kunit_case cases[] = {

@@ -123,7 +123,7 @@ static int unbind(void *arg)
 	struct dl_breaker by = {
 		.range = DL_RANGE_ALL,
 		.reason = DAXLEASE_REASON_REMOVE,
-		.flags = DAXLEASE_EVENT_NO_GRACE,
+		.flags = DAXLEASE_FLAG_NO_GRACE,
 	};
 
 	rig_break_by(arg, &by);
@@ -143,7 +143,7 @@ static void an_unbinding_ends_an_open_break_at_once(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, helper_join(test, helper_start(test, unbind, lease)), 0);
 	KUNIT_EXPECT_EQ(test, helper_join(test, waiter), 0);
 	KUNIT_EXPECT_EQ(test, rig_state(lease), DAXLEASE_REVOKED);
-	KUNIT_EXPECT_TRUE(test, rig_event(test, rig->queue).flags & DAXLEASE_EVENT_NO_GRACE);
+	KUNIT_EXPECT_TRUE(test, rig_event(test, rig->queue).flags & DAXLEASE_FLAG_NO_GRACE);
 }
 
 static void an_unbinding_during_a_fence_takes_the_rest(struct kunit *test)

@@ -85,7 +85,7 @@ static void what_nobody_announced_is_fenced(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, c->last.last, 2 * GRANULE - 1);
 	KUNIT_EXPECT_TRUE(test, rig_lost(lease, 1));
 	ev = rig_event(test, rig->queue);
-	KUNIT_EXPECT_TRUE(test, ev.flags & DAXLEASE_EVENT_EMERGENCY);
+	KUNIT_EXPECT_TRUE(test, ev.flags & DAXLEASE_FLAG_EMERGENCY);
 	KUNIT_EXPECT_EQ(test, ev.reason, DAXLEASE_REASON_INVALIDATE);
 }
 

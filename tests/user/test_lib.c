@@ -405,7 +405,7 @@ static void names_are_known_and_others_are_null(void **state)
 	assert_string_equal(daxlease_state_name(DAXLEASE_REVOKED), "revoked");
 	assert_string_equal(daxlease_reason_name(DAXLEASE_REASON_MANUAL), "manual");
 	assert_string_equal(daxlease_event_bit_name(DAXLEASE_EVENT_CLEARED), "cleared");
-	assert_string_equal(daxlease_event_flag_name(DAXLEASE_EVENT_JOINED), "joined");
+	assert_string_equal(daxlease_event_flag_name(DAXLEASE_FLAG_JOINED), "joined");
 	assert_string_equal(daxlease_capability_name(DAXLEASE_CAP_EARLY), "early");
 	for (uint32_t v = 0; v <= DAXLEASE_RELEASED; v++)
 		assert_non_null(daxlease_state_name(v));

@@ -36,9 +36,9 @@ static const struct name event_bits[] = {
 };
 
 static const struct name event_flags[] = {
-	{ DAXLEASE_EVENT_EMERGENCY,	"emergency" },
-	{ DAXLEASE_EVENT_NO_GRACE,	"no-grace" },
-	{ DAXLEASE_EVENT_JOINED,	"joined" },
+	{ DAXLEASE_FLAG_EMERGENCY,	"emergency" },
+	{ DAXLEASE_FLAG_NO_GRACE,	"no-grace" },
+	{ DAXLEASE_FLAG_JOINED,	"joined" },
 };
 
 static const struct name capabilities[] = {

@@ -223,7 +223,7 @@ static void freeze_under(const struct op *op, int ctx, int root)
 	breaker_start_fn(&freezer, freeze, &root, root);
 	CHECK(lease_wait(ctx, ev.id, DAXLEASE_EVENT_FENCED, &end, SOON_MS), "the freeze does not end the grace");
 	CHECK_EQ(end.break_id, ev.break_id);
-	CHECK(end.flags & DAXLEASE_EVENT_NO_GRACE, "nobody says why the grace was cut");
+	CHECK(end.flags & DAXLEASE_FLAG_NO_GRACE, "nobody says why the grace was cut");
 	CHECK_RET(breaker_join(&freezer, SOON_MS).ret, 0);
 	CHECK_SYS(ioctl(root, FITHAW, 0));
 	r = breaker_join(&b, SOON_MS);
@@ -258,7 +258,7 @@ static void freeze_during_break(const struct test *t)
 	CHECK_SYS(ioctl(root, FIFREEZE, 0));
 	CHECK_RET(lease_break(ctx, fd, 4 * MIB, 2 * MIB, NULL), 0);
 	CHECK(lease_wait(ctx, 0, DAXLEASE_EVENT_BREAK, &ev, SOON_MS));
-	CHECK(ev.flags & DAXLEASE_EVENT_NO_GRACE, "a break of a frozen filesystem has a grace");
+	CHECK(ev.flags & DAXLEASE_FLAG_NO_GRACE, "a break of a frozen filesystem has a grace");
 	CHECK_EQ(ev.deadline_ns, ev.time_ns);
 	CHECK_SYS(ioctl(root, FITHAW, 0));
 	while (lease_event(ctx, &ev, 0) == 1)

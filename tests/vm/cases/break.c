@@ -336,7 +336,7 @@ static void joined_break(const struct test *t)
 	CHECK(lease_wait(ctx, a.id, DAXLEASE_EVENT_BREAK, &ev, SOON_MS));
 	breaker_start(&b2, &second);
 	CHECK(lease_wait(ctx, a.id, DAXLEASE_EVENT_BREAK, &ev2, SOON_MS));
-	CHECK(ev2.flags & DAXLEASE_EVENT_JOINED);
+	CHECK(ev2.flags & DAXLEASE_FLAG_JOINED);
 	CHECK_EQ(ev2.break_id, ev.break_id);
 	CHECK_EQ(ev2.deadline_ns, ev.deadline_ns);
 	CHECK(!breaker_done(&b) && !breaker_done(&b2));

@@ -47,7 +47,7 @@ static void check_failure(void)
 
 	CHECK(lease_wait(h.ctx, h.lease, DAXLEASE_EVENT_FENCED, &ev, SOON_MS), "the holder was not told");
 	CHECK_EQ(ev.reason, DAXLEASE_REASON_FAILURE);
-	CHECK_EQ(ev.flags, DAXLEASE_EVENT_NO_GRACE);
+	CHECK_EQ(ev.flags, DAXLEASE_FLAG_NO_GRACE);
 	CHECK_EQ(ev.hit_offset, BAD);
 	CHECK_EQ(ev.hit_length, PAGE);
 	CHECK_EQ(ev.lost_offset, 2 * MIB);

@@ -41,7 +41,7 @@ static void add_wait(struct waits *w, const struct daxlease_event *ev)
 		w->first = ev->time_ns;
 	w->last = ev->time_ns;
 	w->sum += ev->deadline_ns - ev->time_ns;
-	w->without += !!(ev->flags & DAXLEASE_EVENT_NO_GRACE);
+	w->without += !!(ev->flags & DAXLEASE_FLAG_NO_GRACE);
 }
 
 static unsigned long long in_us(uint64_t ns)
@@ -203,7 +203,7 @@ static void joined_with_lock(const struct test *t)
 		CHECK_EQ(ev.flags, 0, "a file of its own has a budget of its own");
 		breaker_start(&joiner, &truncate);
 		CHECK(lease_wait(ctx, id, DAXLEASE_EVENT_BREAK, &ev2, SOON_MS));
-		if (ev2.deadline_ns > ev2.time_ns && !(ev2.flags & DAXLEASE_EVENT_NO_GRACE))
+		if (ev2.deadline_ns > ev2.time_ns && !(ev2.flags & DAXLEASE_FLAG_NO_GRACE))
 			left += ev2.deadline_ns - ev2.time_ns;
 		if (!w.nr++)
 			w.first = ev2.time_ns;
@@ -334,7 +334,7 @@ static void storm(const struct test *t)
 	for (int i = 0; i < STORM_LEASES; i++) {
 		CHECK_EQ(lease_event(ctx, &ev[i], SOON_MS), 1);
 		CHECK_EQ(ev[i].bits, DAXLEASE_EVENT_BREAK);
-		CHECK_EQ(ev[i].flags, DAXLEASE_EVENT_JOINED);
+		CHECK_EQ(ev[i].flags, DAXLEASE_FLAG_JOINED);
 		CHECK_EQ(ev[i].hit_length, 2 * MIB, "the record tells of a part only");
 		CHECK_EQ(ev[i].deadline_ns, ev[i].time_ns + LONG_GRACE, "somebody has moved the deadline");
 	}

@@ -62,7 +62,7 @@ static void write_moves_block(const struct test *t)
 	CHECK_RET(breaker_run(&write, SOON_MS).ret, 0);
 	CHECK(file_physical(fd, 10 * PAGE) != before, "this XFS did not move the block: nothing was shown");
 	CHECK(lease_wait(ctx, a.id, DAXLEASE_EVENT_FENCED, &ev, SOON_MS), "a leased block moved unnoticed");
-	CHECK(ev.flags & DAXLEASE_EVENT_EMERGENCY);
+	CHECK(ev.flags & DAXLEASE_FLAG_EMERGENCY);
 	CHECK_EQ(ev.reason, DAXLEASE_REASON_INVALIDATE);
 	CHECK_EQ(lease_state(ctx, a.id), DAXLEASE_REVOKED);
 }
@@ -195,7 +195,7 @@ static void swap_boot(const struct test *t)
 	CHECK_SYS(fstat(fd, &st));
 	CHECK_EQ(st.st_size, 0, "nothing was swapped");
 	CHECK(lease_wait(ctx, a.id, DAXLEASE_EVENT_FENCED, &ev, SOON_MS), "leased blocks were swapped unnoticed");
-	CHECK(ev.flags & DAXLEASE_EVENT_EMERGENCY);
+	CHECK(ev.flags & DAXLEASE_FLAG_EMERGENCY);
 	CHECK_EQ(lease_state(ctx, a.id), DAXLEASE_REVOKED);
 	CHECK(lease_rearm(ctx, a.id, 0, 4 * MIB, &generation) < 0, "re-armed past the end of the file");
 	/* Back, so that the filesystem's own inode does not keep the blocks */
@@ -279,7 +279,7 @@ static void exchange_range(const struct test *t)
 	CHECK_RET(breaker_join(&b, SOON_MS).ret, 0);
 	CHECK_PATTERN(fd, 0, 2 * MIB, 3);
 	CHECK(lease_wait(ctx, a.id, DAXLEASE_EVENT_FENCED, &ev, SOON_MS), "leased blocks were exchanged unnoticed");
-	CHECK(ev.flags & DAXLEASE_EVENT_EMERGENCY);
+	CHECK(ev.flags & DAXLEASE_FLAG_EMERGENCY);
 	CHECK_EQ(lease_lost(ctx, a.id), 1, "more was lost than was exchanged");
 	CHECK_RET(lease_release(ctx, a.id), 0);
 	close(fd);
@@ -318,7 +318,7 @@ static void online_repair(const struct test *t)
 	s.flags = SCRUB_REPAIR | SCRUB_REBUILD;
 	CHECK_SYS(ioctl(fd, SCRUB, &s));
 	CHECK(lease_wait(ctx, a.id, DAXLEASE_EVENT_FENCED, &ev, SOON_MS), "a leased block map was rebuilt unnoticed");
-	CHECK(ev.flags & DAXLEASE_EVENT_EMERGENCY);
+	CHECK(ev.flags & DAXLEASE_FLAG_EMERGENCY);
 	CHECK_EQ(lease_state(ctx, a.id), DAXLEASE_REVOKED);
 	CHECK_PATTERN(fd, 0, 4 * MIB, 1);
 	CHECK_RET(lease_release(ctx, a.id), 0);

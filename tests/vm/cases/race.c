@@ -151,7 +151,7 @@ static void swapext_fences(const struct test *t)
 	munmap(h.map, h.size);		/* swapext refuses a mapped file */
 	CHECK_RET(breaker_run(&op, SOON_MS).ret, 0);
 	CHECK(lease_wait(h.ctx, h.lease, DAXLEASE_EVENT_FENCED, &ev, SOON_MS), "swapext went unnoticed");
-	CHECK(ev.flags & DAXLEASE_EVENT_EMERGENCY);
+	CHECK(ev.flags & DAXLEASE_FLAG_EMERGENCY);
 	CHECK_EQ(ev.reason, DAXLEASE_REASON_INVALIDATE);
 	CHECK_PATTERN(h.fd, 0, 4 * MIB, 3);
 	CHECK_SYS(unlink(op.other));

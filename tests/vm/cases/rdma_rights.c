@@ -244,7 +244,7 @@ static void emergency_takes_region(const struct test *t)
 	CHECK_WC(verbs_do(&l.v, IBV_WR_RDMA_READ, 4096, IOVA, l.r.rkey), IBV_WC_SUCCESS);
 	CHECK_RET(breaker_run(&op, SOON_MS).ret, 0);
 	CHECK(lease_wait(l.ctx, l.lease.id, DAXLEASE_EVENT_FENCED, &ev, SOON_MS));
-	CHECK(ev.flags & DAXLEASE_EVENT_EMERGENCY);
+	CHECK(ev.flags & DAXLEASE_FLAG_EMERGENCY);
 	memset(l.v.buf, 0x99, l.v.buf_len);
 	CHECK_WC(verbs_do(&l.v, IBV_WR_RDMA_WRITE, 4096, IOVA, l.r.rkey), IBV_WC_REM_ACCESS_ERR);
 	CHECK_PATTERN(donor, 0, LEASED_SIZE, LEASED_SEED);

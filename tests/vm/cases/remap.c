@@ -246,7 +246,7 @@ static void cow_preallocation(const struct test *t)
 	if (file_physical(fd, 10 * PAGE) == before)
 		skip("this XFS did not move the block");
 	CHECK(lease_wait(ctx, a.id, DAXLEASE_EVENT_FENCED, &ev, SOON_MS), "a leased block moved unnoticed");
-	CHECK(ev.flags & DAXLEASE_EVENT_EMERGENCY);
+	CHECK(ev.flags & DAXLEASE_FLAG_EMERGENCY);
 	CHECK_EQ(lease_state(ctx, a.id), DAXLEASE_REVOKED);
 }
 

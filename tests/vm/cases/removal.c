@@ -41,7 +41,7 @@ static void unbind_revokes(const struct test *t)
 	CHECK_EQ(shell("basename $(readlink /sys/block/pmem1/device) >/sys/bus/nd/drivers/nd_pmem/unbind"), 0);
 	CHECK(lease_wait(ctx, a.id, DAXLEASE_EVENT_FENCED, &ev, SOON_MS), "the holder was not told");
 	CHECK_EQ(ev.reason, DAXLEASE_REASON_REMOVE);
-	CHECK(ev.flags & DAXLEASE_EVENT_NO_GRACE);
+	CHECK(ev.flags & DAXLEASE_FLAG_NO_GRACE);
 	CHECK_EQ(lease_state(ctx, a.id), DAXLEASE_REVOKED);
 	fault_mark(&log);
 	device_fill(&e, HELD_IOVA + MIB, 0xee, sizeof(buf));
