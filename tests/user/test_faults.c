@@ -180,13 +180,13 @@ static int call_no_event(void)
 
 /*
  * What is no failure by design: close() of a descriptor is; read() says EAGAIN when another thread
- * was faster, and EINVAL for a record of a newer kernel, which is read with a longer buffer then.
+ * was faster.
  */
 static bool overcome(const char *point, int err)
 {
 	if (!strcmp(point, "posix/close"))
 		return true;
-	return !strcmp(point, "posix/read") && (err == EAGAIN || err == EINVAL);
+	return !strcmp(point, "posix/read") && err == EAGAIN;
 }
 
 static const struct {
@@ -286,28 +286,11 @@ static void every_failure_is_returned_and_does_no_harm(void **state)
 	assert_true(total >= 500);
 }
 
-/* A record that no buffer is long enough for ends in EINVAL, not in an endless loop */
-static void a_read_that_always_says_einval_is_given_up(void **state)
-{
-	struct daxlease_event event;
-	unsigned int n;
-
-	(void)state;
-	for (n = 1; n < 100; n++) {
-		point_fail("posix/read", n, EINVAL);
-		assert_int_equal(daxlease_next_event(ctx, &event, sizeof(event), 0), 0);
-		if (!point_failed("posix/read"))
-			break;
-	}
-	assert_true(n < 100);
-}
-
 #define WITH_CTX(test) cmocka_unit_test_setup_teardown(test, open_ctx, close_ctx)
 
 static const struct CMUnitTest tests[] = {
 	WITH_CTX(every_call_passes_its_points),
 	WITH_CTX(every_failure_is_returned_and_does_no_harm),
-	WITH_CTX(a_read_that_always_says_einval_is_given_up),
 };
 
 SUITE(tests)

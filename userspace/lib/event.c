@@ -1,11 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
  * Reading events, exactly one record with each read(2): nothing is buffered here, so the descriptor
- * is readable whenever there is an event, and threads need no lock.
- *
- * The kernel refuses (EINVAL) a buffer that is too short for a record. Records only grow from one
- * version to the next, so the first version's size cannot hold two; and if a buffer is too short,
- * one of twice its size cannot hold two either.
+ * is readable whenever there is an event, and threads need no lock. The kernel promises the size of
+ * a record.
  */
 #include <errno.h>
 #include <limits.h>
@@ -14,29 +11,19 @@
 #include "ctx.h"
 #include "syscall.h"
 
-#define EVENT_SIZE_FIRST	128	/* of the first version */
-#define EVENT_SIZE_MAX		2048
+#define EVENT_SIZE	128	/* for ever, also if the structure has grown */
 
 static int read_event(struct daxlease_ctx *ctx, struct daxlease_event *event, size_t size)
 {
-	union {
-		struct daxlease_event event;
-		char bytes[EVENT_SIZE_MAX];
-	} buf;
-	size_t len = EVENT_SIZE_FIRST;
-	ssize_t n;
+	struct daxlease_event record;
+	ssize_t n = daxlease_sys_read(ctx->fd, &record, EVENT_SIZE);
 
-	n = daxlease_sys_read(ctx->fd, &buf, len);
-	while (n == -EINVAL && len < EVENT_SIZE_MAX) {
-		len *= 2;
-		n = daxlease_sys_read(ctx->fd, &buf, len);
-	}
 	if (n < 0)
 		return n;
-	if (n < EVENT_SIZE_FIRST || buf.event.size != (size_t)n)
+	if (n != EVENT_SIZE || record.size != EVENT_SIZE)
 		return -EPROTO;
 	memset(event, 0, size);
-	memcpy(event, &buf, size < (size_t)n ? size : (size_t)n);
+	memcpy(event, &record, EVENT_SIZE);
 	return 1;
 }
 
@@ -63,14 +50,14 @@ static int remaining_ms(uint64_t deadline_ns)
 /**
  * daxlease_next_event - take the next event
  * @ctx: the context
- * @event: out; event->size is the kernel's. Members the kernel does not know are zero
- * @size: sizeof(*event)
+ * @event: out
+ * @size: sizeof(*event); what is beyond the kernel's record is zeroed
  * @timeout_ms: how long to wait for one: 0 not at all, negative without limit
  *
  * Each lease has at most one event waiting, with all that happened since it was read last.
  *
  * Return: 1 with an event; 0 if there was none in time; -EINTR if a signal handler ran; -EPROTO
- * for a record that makes no sense; -EINVAL for a @size below the first version's; another -errno.
+ * for a record that makes no sense; -EINVAL for a @size below a record's; another -errno.
  */
 int daxlease_next_event(struct daxlease_ctx *ctx, struct daxlease_event *event, size_t size,
 			int timeout_ms)
@@ -78,7 +65,7 @@ int daxlease_next_event(struct daxlease_ctx *ctx, struct daxlease_event *event, 
 	uint64_t deadline = 0;
 	int ret;
 
-	if (size < EVENT_SIZE_FIRST)
+	if (size < EVENT_SIZE)
 		return -EINVAL;
 	if (timeout_ms > 0)
 		deadline = daxlease_sys_now_ns() + timeout_ms * 1000000ULL;
