@@ -8,14 +8,26 @@
  * event, has the lease's grace to let go by itself, and is fenced at the deadline. Documentation.md
  * has the semantics.
  *
- * This interface is unstable until version 1.0: programs must be rebuilt with the module.
+ * This interface is frozen: what a program does with it works with every later module. Numbers of
+ * ioctls, values, sizes, offsets and meanings stay. It grows like this:
+ *  - Structures of ioctls grow at their end. A longer one works with an older module as long as
+ *    the program leaves what that does not know zero.
+ *  - There may be new ioctls (ENOTTY before), flags and meanings of reserved members (EINVAL
+ *    before). What cannot be tried has a bit in daxlease_info.capabilities.
+ *  - Events stay 128 bytes long for everybody who does not ask for longer ones, by means that
+ *    there are not yet; their reserved bytes may get a meaning.
+ *  - The module may come to say what a program does not know. Ignore unknown capabilities and
+ *    unknown bits and flags of an event; take an unknown reason for a break like others, an
+ *    unknown state for not usable now, an unknown error for a failure.
  *
  * Conventions, for every ioctl on /dev/daxlease:
  *  - The structure begins with its size in bytes, as the caller was compiled; then flags. A
  *    shorter structure than the kernel knows is zero-extended, a longer one must be zero beyond
- *    what it knows.
+ *    what it knows. Members marked "out" are not read; what is in them counts only if
+ *    the call returns 0.
  *  - Reserved members and unknown flags must be zero.
- *  - Offsets and lengths are in bytes; times are in nanoseconds of CLOCK_MONOTONIC.
+ *  - Offsets and lengths are in bytes; times are in nanoseconds, points in time those of
+ *    CLOCK_MONOTONIC as the initial time namespace has it.
  *
  * Errors, the same for all ioctls:
  *  EINVAL      a size below the first version's, a non-zero reserved member, an unknown flag, an
@@ -67,6 +79,8 @@
 #define DAXLEASE_TYPE		0xDA
 #define DAXLEASE_GRANULE	0x200000ULL	/* 2 MiB, the PMD size of x86-64 */
 #define DAXLEASE_COMM_LEN	16		/* TASK_COMM_LEN */
+/* VFIO_CHECK_EXTENSION: 1 if VFIO_IOMMU_MAP_DMA of this container takes leases */
+#define DAXLEASE_VFIO_EXTENSION	0x4458
 
 enum {
 	DAXLEASE_CMD_INFO = 0x80,
@@ -418,7 +432,7 @@ enum daxlease_reason {
 
 /**
  * struct daxlease_event - one record of read(2); only whole records are returned
- * @size: sizeof(struct daxlease_event) as the kernel was compiled
+ * @size: sizeof(struct daxlease_event), 128
  * @bits: enum daxlease_event_bits
  * @flags: enum daxlease_event_flags
  * @reason: enum daxlease_reason

@@ -13,13 +13,12 @@
 #include <linux/refcount.h>
 #include <linux/types.h>
 #include <linux/workqueue.h>
+#include <daxlease.h>
 
 struct dl_dma;
 struct iommu_domain;
 struct iommu_group;
 struct page;
-
-#define VFIO_DAXLEASE	0x4458	/* VFIO_CHECK_EXTENSION: 1, this is the driver with leases */
 
 /**
  * struct dl_container - daxlease's part of a struct vfio_iommu

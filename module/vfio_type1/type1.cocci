@@ -298,9 +298,9 @@ vfio_iommu_type1_cleanup(...) {
 +	dl_exit();
 }
 
-// expect 1 VFIO_DAXLEASE
+// expect 1 DAXLEASE_VFIO_EXTENSION
 @extension@ @@
 vfio_iommu_type1_ioctl(...) { <...
 -	return vfio_iommu_type1_check_extension(iommu, arg);
-+	return arg == VFIO_DAXLEASE ? 1 : vfio_iommu_type1_check_extension(iommu, arg);
++	return arg == DAXLEASE_VFIO_EXTENSION ? 1 : vfio_iommu_type1_check_extension(iommu, arg);
 ...> }

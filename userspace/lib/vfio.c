@@ -9,8 +9,6 @@
 #include "ctx.h"
 #include "syscall.h"
 
-#define VFIO_DAXLEASE	0x4458	/* the drop-in's answer to VFIO_CHECK_EXTENSION */
-
 /**
  * daxlease_vfio_check - can this container map fs-dax memory?
  * @container: an open /dev/vfio/vfio whose IOMMU type is set
@@ -19,7 +17,7 @@
  */
 int daxlease_vfio_check(int container)
 {
-	int ret = daxlease_sys_ioctl_value(container, VFIO_CHECK_EXTENSION, VFIO_DAXLEASE);
+	int ret = daxlease_sys_ioctl_value(container, VFIO_CHECK_EXTENSION, DAXLEASE_VFIO_EXTENSION);
 
 	if (ret < 0)
 		return ret;

@@ -13,7 +13,6 @@
 #define ATS_VENDOR	"0x1af4"	/* virtio-rng behind a root port, with ATS; tests/vm/boot */
 #define ATS_DEVICE	"0x1044"
 #define ALLOW_ATS	"/sys/module/vfio_iommu_type1/parameters/allow_ats"
-#define VFIO_DAXLEASE	0x4458
 
 static void extension(const struct test *t)
 {
@@ -21,8 +20,8 @@ static void extension(const struct test *t)
 
 	(void)t;
 	vfio_open(&v);
-	CHECK_EQ(ioctl(v.container, VFIO_CHECK_EXTENSION, VFIO_DAXLEASE), 1);
-	CHECK_EQ(ioctl(v.container, VFIO_CHECK_EXTENSION, VFIO_DAXLEASE + 1), 0);
+	CHECK_EQ(ioctl(v.container, VFIO_CHECK_EXTENSION, DAXLEASE_VFIO_EXTENSION), 1);
+	CHECK_EQ(ioctl(v.container, VFIO_CHECK_EXTENSION, DAXLEASE_VFIO_EXTENSION + 1), 0);
 	CHECK_EQ(ioctl(v.container, VFIO_CHECK_EXTENSION, VFIO_TYPE1v2_IOMMU), 1);
 	vfio_close(&v);
 }
