@@ -408,15 +408,15 @@ static bool notrace want_files(struct ftrace_regs *regs)
 
 struct dl_redirect dl_early_hooks[DL_NR_EARLY] = {
 	{ .name = "do_truncate", .replacement = hook_do_truncate,
-	  .original = orig_do_truncate, .want = want_dentry, .optional = true },
+	  .original = orig_do_truncate, .want = want_dentry },
 	{ .name = "vfs_fallocate", .replacement = hook_vfs_fallocate,
-	  .original = orig_vfs_fallocate, .want = want_file, .optional = true },
+	  .original = orig_vfs_fallocate, .want = want_file },
 	{ .name = "vfs_clone_file_range", .replacement = hook_clone,
-	  .original = orig_clone, .want = want_files, .optional = true },
+	  .original = orig_clone, .want = want_files },
 	{ .name = "vfs_dedupe_file_range_one", .replacement = hook_dedupe,
-	  .original = orig_dedupe, .want = want_files, .optional = true },
+	  .original = orig_dedupe, .want = want_files },
 	{ .name = "vfs_copy_file_range", .replacement = hook_copy,
-	  .original = orig_copy, .want = want_files, .optional = true },
+	  .original = orig_copy, .want = want_files },
 };
 
 /**

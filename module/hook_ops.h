@@ -25,6 +25,7 @@
 extern struct dl_redirect dl_early_hooks[DL_NR_EARLY];
 extern struct dl_redirect dl_gate_hooks[DL_NR_GATE];
 extern struct dl_redirect dl_ext4_hook;
+extern struct dl_redirects dl_early_set, dl_gate_set;	/* of these */
 
 extern struct address_space dl_test_mapping;
 extern struct inode dl_test_inode;

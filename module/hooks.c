@@ -25,24 +25,21 @@ static bool early = true;		/* see dl_hooks_early(); read without the lock */
 static void watch_work(struct work_struct *work);
 static DECLARE_DELAYED_WORK(watch, watch_work);	/* pending or running while armed */
 
-/* In the order of arming: the last resort first, so that no wait begins that nothing backs. */
-static const struct {
-	struct dl_redirect *hooks;
-	int nr;
-} tables[] = {
-	{ dl_gate_hooks, DL_NR_GATE },
-	{ dl_early_hooks, DL_NR_EARLY },
-};
+struct dl_redirects dl_gate_set = { dl_gate_hooks, DL_NR_GATE };
+struct dl_redirects dl_early_set = { dl_early_hooks, DL_NR_EARLY };
+static struct dl_redirects ext4_set = { &dl_ext4_hook, 1 };
+static struct dl_redirects alone[DL_NR_EARLY];	/* if somebody owns one of the early hooks */
 
 static int disarm(void)
 {
-	int t, i, err;
+	int i, err;
 
 	lockdep_assert_held(&hooks_lock);
-	err = dl_redirect_disarm(&dl_ext4_hook);
-	for (t = ARRAY_SIZE(tables) - 1; t >= 0; t--)
-		for (i = 0; i < tables[t].nr; i++)
-			err = dl_redirect_disarm(&tables[t].hooks[i]) ?: err;
+	err = dl_redirect_disarm(&ext4_set);
+	for (i = 0; i < DL_NR_EARLY; i++)
+		err = dl_redirect_disarm(&alone[i]) ?: err;
+	err = dl_redirect_disarm(&dl_early_set) ?: err;
+	err = dl_redirect_disarm(&dl_gate_set) ?: err;
 	if (err) {
 		stuck = true;	/* the reference on ourselves is never given back */
 		return err;
@@ -56,19 +53,33 @@ static int disarm(void)
 	return 0;
 }
 
-static int arm_one(struct dl_redirect *r)
+static int arm_set(struct dl_redirects *set)
 {
-	int err = dl_redirect_arm(r);
+	int err = dl_redirect_arm(set);
 
-	if (!err)
-		return 0;
-	if (!r->optional || err != -EBUSY) {
-		pr_err_ratelimited("%s cannot be hooked (error %d): no leases\n", r->name, err);
+	if (err)
+		pr_err_ratelimited("%s or what belongs to it cannot be hooked (error %d): no leases\n",
+				   set->hooks->name, err);
+	return err;
+}
+
+/* Another user of ftrace may own some of them: go on without those. */
+static int arm_early(void)
+{
+	int i, err = dl_redirect_arm(&dl_early_set);
+
+	WRITE_ONCE(early, err != -EBUSY);
+	if (err != -EBUSY)
 		return err;
+	for (i = 0; i < DL_NR_EARLY; i++) {
+		alone[i] = (struct dl_redirects){ &dl_early_hooks[i], 1 };
+		err = dl_redirect_arm(&alone[i]);
+		if (err == -EBUSY)
+			pr_warn_ratelimited("%s is somebody else's: breaks hold the inode lock\n",
+					    dl_early_hooks[i].name);
+		else if (err)
+			return err;
 	}
-	WRITE_ONCE(early, false);
-	pr_warn_ratelimited("%s is somebody else's (error %d): breaks hold the inode lock\n",
-			    r->name, err);
 	return 0;
 }
 
@@ -79,7 +90,7 @@ static int arm_ext4(struct module *owner)
 
 	if (!try_module_get(owner))
 		return -ENODEV;
-	err = arm_one(&dl_ext4_hook);
+	err = arm_set(&ext4_set);
 	if (err)
 		module_put(owner);
 	else
@@ -89,20 +100,16 @@ static int arm_ext4(struct module *owner)
 
 static int arm(void)
 {
-	int t, i, err;
+	int err;
 
 	lockdep_assert_held(&hooks_lock);
 	__module_get(THIS_MODULE);
 	armed = true;
-	WRITE_ONCE(early, true);
-	for (t = 0; t < ARRAY_SIZE(tables); t++) {
-		for (i = 0; i < tables[t].nr; i++) {
-			err = arm_one(&tables[t].hooks[i]);
-			if (err) {
-				disarm();
-				return err;
-			}
-		}
+	/* The last resort first, so that no wait begins that nothing backs. */
+	err = arm_set(&dl_gate_set) ?: arm_early();
+	if (err) {
+		disarm();
+		return err;
 	}
 	schedule_delayed_work(&watch, dl_hook_period());
 	return 0;
@@ -199,15 +206,15 @@ bool dl_hooks_early(void)
  */
 void dl_hooks_stats(struct seq_file *m)
 {
-	int t, i;
+	int i;
 
 	mutex_lock(&hooks_lock);
 	seq_printf(m, "armed %d\nstuck %d\nusers %u\nrunning %d\nemergencies %llu\n", armed,
 		   stuck, users, dl_hook_running(), dl_gate_emergencies());
-	for (t = 0; t < ARRAY_SIZE(tables); t++)
-		for (i = 0; i < tables[t].nr; i++)
-			seq_printf(m, "hook %s %d\n", tables[t].hooks[i].name,
-				   tables[t].hooks[i].armed);
+	for (i = 0; i < DL_NR_GATE; i++)
+		seq_printf(m, "hook %s %d\n", dl_gate_hooks[i].name, dl_gate_hooks[i].armed);
+	for (i = 0; i < DL_NR_EARLY; i++)
+		seq_printf(m, "hook %s %d\n", dl_early_hooks[i].name, dl_early_hooks[i].armed);
 	seq_printf(m, "hook %s %d\n", dl_ext4_hook.name, dl_ext4_hook.armed);
 	mutex_unlock(&hooks_lock);
 }

@@ -46,18 +46,20 @@ void dl_lease_exit(void)
  * @inode: any inode
  *
  * Called for every DAX inode that passes a hooked function, from ftrace: does not trace, lock or
- * sleep.
- * Context: preemption disabled.
+ * sleep, and rcu_read_lock() might be traced.
+ * Context: any.
  * Return: true if the inode has a gate at this moment.
  */
 bool notrace dl_gate_exists(const struct inode *inode)
 {
 	struct dl_gate *gate;
+	bool found = false;
 
+	preempt_disable_notrace();
 	hash_for_each_possible_rcu_notrace(gates, gate, hash, (unsigned long)inode)
-		if (gate->inode == inode)
-			return true;
-	return false;
+		found |= gate->inode == inode;
+	preempt_enable_notrace();
+	return found;
 }
 
 /**

@@ -25,6 +25,21 @@ static bool bounds(unsigned long addr, const char *name, unsigned long *start, u
 	return true;
 }
 
+/* Start of a function of the kernel, and the address at which ftrace is called in it, or 0. */
+static unsigned long locate(const char *name, unsigned long *ip)
+{
+	/* Never armed: disarming takes memory, and fails with a stale probe where there is none */
+	struct kprobe kp = { .symbol_name = name, .flags = KPROBE_FLAG_DISABLED };
+	unsigned long addr, start, size;
+
+	if (register_kprobe(&kp))
+		return 0;
+	addr = (unsigned long)kp.addr;	/* past an ENDBR, if there is one */
+	*ip = kp.flags & KPROBE_FLAG_FTRACE ? addr : 0;
+	unregister_kprobe(&kp);
+	return bounds(addr, name, &start, &size) ? start : 0;
+}
+
 /**
  * dl_symbol() - address of a function of the kernel, exported or not
  * @name: its name
@@ -34,86 +49,97 @@ static bool bounds(unsigned long addr, const char *name, unsigned long *start, u
  */
 unsigned long dl_symbol(const char *name)
 {
-	/* Never armed: disarming takes memory, and fails with a stale probe where there is none */
-	struct kprobe kp = { .symbol_name = name, .flags = KPROBE_FLAG_DISABLED };
-	unsigned long addr, start, size;
+	unsigned long ip;
 
-	if (register_kprobe(&kp))
-		return 0;
-	addr = (unsigned long)kp.addr;	/* may be past an ENDBR: go back to the start */
-	unregister_kprobe(&kp);
-	return bounds(addr, name, &start, &size) ? start : 0;
+	return locate(name, &ip);
 }
 
 static void notrace thunk(unsigned long ip, unsigned long parent_ip, struct ftrace_ops *ops,
 			  struct ftrace_regs *regs)
 {
-	struct dl_redirect *r = container_of(ops, struct dl_redirect, ops);
+	struct dl_redirects *set = container_of(ops, struct dl_redirects, ops);
+	struct dl_redirect *r;
 
-	if (parent_ip - r->original_start < r->original_size ||
-	    parent_ip - r->exempt_start < r->exempt_size)
+	for (r = set->hooks; r < set->hooks + set->nr; r++) {
+		if (r->ip != ip)
+			continue;
+		if (r->want(regs) && parent_ip - r->original_start >= r->original_size &&
+		    parent_ip - r->exempt_start >= r->exempt_size)
+			ftrace_regs_set_instruction_pointer(regs, (unsigned long)r->replacement);
 		return;
-	if (r->want(regs))
-		ftrace_regs_set_instruction_pointer(regs, (unsigned long)r->replacement);
+	}
 }
 
-/**
- * dl_redirect_arm() - begin to redirect
- * @r: not armed
- *
- * PERMANENT makes the kernel refuse to switch ftrace off meanwhile. From 6.12's ftrace.h: RECURSION
- * asks the core to guard the thunk, IPMODIFY excludes livepatches and other redirects of the same
- * function.
- * Context: process context, may sleep; the caller serialises.
- * Return: 0; -EBUSY if another user of ftrace owns the function; -ENOENT if it is not there.
- */
-int dl_redirect_arm(struct dl_redirect *r)
+static int prepare(struct dl_redirect *r)
 {
-	unsigned long ip = dl_symbol(r->name);
-	int err;
-
-	if (!ip || !bounds((unsigned long)r->original, NULL, &r->original_start, &r->original_size))
+	if (!locate(r->name, &r->ip) || !r->ip ||
+	    !bounds((unsigned long)r->original, NULL, &r->original_start, &r->original_size))
 		return -ENOENT;
 	if (r->exempt &&
 	    !bounds(dl_symbol(r->exempt), r->exempt, &r->exempt_start, &r->exempt_size))
 		return -ENOENT;
-	r->ops = (struct ftrace_ops){
+	return 0;
+}
+
+/**
+ * dl_redirect_arm() - begin to redirect
+ * @set: not armed; all of it is, or nothing
+ *
+ * PERMANENT makes the kernel refuse to switch ftrace off meanwhile. From 6.12's ftrace.h: IPMODIFY
+ * excludes livepatches and other redirects of the same function; RECURSION would have the core guard
+ * the thunk, which calls nothing that is traced. Only registering tells BPF's trampolines to make
+ * way, so functions are not added to a set that is armed.
+ * Context: process context, may sleep; the caller serialises.
+ * Return: 0; -EBUSY if another user of ftrace owns a function; -ENOENT if one is not there.
+ */
+int dl_redirect_arm(struct dl_redirects *set)
+{
+	int i, err = 0;
+
+	/* From the start each time: ftrace_free_filter() leaves it unfit for use */
+	set->ops = (struct ftrace_ops){
 		.func = thunk,
-		.flags = FTRACE_OPS_FL_IPMODIFY | FTRACE_OPS_FL_RECURSION | FTRACE_OPS_FL_PERMANENT,
+		.flags = FTRACE_OPS_FL_IPMODIFY | FTRACE_OPS_FL_PERMANENT,
 	};
-	err = ftrace_set_filter_ip(&r->ops, ip, 0, 0);
+	for (i = 0; i < set->nr && !err; i++)
+		err = prepare(&set->hooks[i]) ?:
+		      ftrace_set_filter_ip(&set->ops, set->hooks[i].ip, 0, 0);
 	if (!err)
-		err = register_ftrace_function(&r->ops);
+		err = register_ftrace_function(&set->ops);
 	if (err) {
-		ftrace_free_filter(&r->ops);
+		ftrace_free_filter(&set->ops);
 		return err;
 	}
-	r->armed = true;
+	for (i = 0; i < set->nr; i++)
+		set->hooks[i].armed = true;
+	set->armed = true;
 	return 0;
 }
 
 /**
  * dl_redirect_disarm() - stop redirecting
- * @r: armed or not
+ * @set: armed or not
  *
  * Calls redirected before may still be running in the replacement.
  * Context: process context, may sleep; the caller serialises.
  * Return: 0, or an error after which calls may still be redirected and our text must stay (after
  * ftrace_kill()).
  */
-int dl_redirect_disarm(struct dl_redirect *r)
+int dl_redirect_disarm(struct dl_redirects *set)
 {
-	int err;
+	int i, err;
 
-	if (!r->armed)
+	if (!set->armed)
 		return 0;
-	err = unregister_ftrace_function(&r->ops);
+	err = unregister_ftrace_function(&set->ops);
 	if (err) {
-		pr_err("%s stays redirected (error %d): the module cannot be unloaded any more\n",
-		       r->name, err);
+		pr_err("%s and %d more stay redirected (error %d): the module cannot be unloaded any more\n",
+		       set->hooks->name, set->nr - 1, err);
 		return err;
 	}
-	r->armed = false;
-	ftrace_free_filter(&r->ops);
+	ftrace_free_filter(&set->ops);
+	for (i = 0; i < set->nr; i++)
+		set->hooks[i].armed = false;
+	set->armed = false;
 	return 0;
 }

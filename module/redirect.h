@@ -2,9 +2,9 @@
 /*
  * redirect: send calls of a kernel function to ours, with ftrace. Knows no lease.
  *
- * The thunk runs at the entry of the function, with preemption disabled. It leaves the call alone
- * unless ->want says otherwise, and always when the caller is ->original, the one noinline function
- * of ours through which the replacement calls the real thing. That call must not be a tail call:
+ * The thunk runs at the entry of the function. It leaves the call alone unless ->want says
+ * otherwise, and always when the caller is ->original, the one noinline function of ours through
+ * which the replacement calls the real thing. That call must not be a tail call:
  * the caller's address would be somebody else's and the redirect would catch its own call for ever.
  *
  * A symbol that is not exported is found by a short-lived kprobe and may only be called by
@@ -21,18 +21,25 @@ struct dl_redirect {
 	void *original;			/* our only caller of the real one */
 	bool (*want)(struct ftrace_regs *regs);	/* notrace; must not sleep, lock or be traced */
 	const char *exempt;		/* calls by this kernel function are left alone, or NULL */
-	bool optional;			/* another user of ftrace may own it: go on without */
 
 	bool armed;
+	unsigned long ip;		/* where ftrace calls the thunk */
 	unsigned long original_start;
 	unsigned long original_size;
 	unsigned long exempt_start;
 	unsigned long exempt_size;
+};
+
+/* What is armed together, by one ftrace_ops: taking one away waits for every task to schedule. */
+struct dl_redirects {
+	struct dl_redirect *hooks;	/* the thunk looks from the first on */
+	int nr;
+	bool armed;
 	struct ftrace_ops ops;
 };
 
 unsigned long dl_symbol(const char *name);
-int dl_redirect_arm(struct dl_redirect *r);
-int dl_redirect_disarm(struct dl_redirect *r);
+int dl_redirect_arm(struct dl_redirects *set);
+int dl_redirect_disarm(struct dl_redirects *set);
 
 #endif /* _DAXLEASE_REDIRECT_H */

@@ -12,19 +12,16 @@
 #define MOUNT	"/mnt/dax"	/* tests/vm/guest.sh */
 
 /* Whatever a case has done, every hook is disarmed before the module goes */
-static void wait_disarmed(void *redirect)
+static void wait_disarmed(void *unused)
 {
-	struct dl_redirect *lost = redirect;
 	unsigned long until = jiffies + SOON;
 
-	if (!lost->armed)
-		dl_redirect_arm(lost);
 	real_dl_hooks_put();
 	while (READ_ONCE(dl_gate_hooks[0].armed) && time_before(jiffies, until))
 		schedule_timeout_uninterruptible(1);
 }
 
-static void arm_hooks(struct kunit *test, struct dl_redirect *lost)
+static void arm_hooks(struct kunit *test)
 {
 	struct file *dir = filp_open(MOUNT, O_RDONLY | O_DIRECTORY, 0);
 	struct device *dev;
@@ -38,47 +35,44 @@ static void arm_hooks(struct kunit *test, struct dl_redirect *lost)
 		put_device(dev);
 	fput(dir);
 	KUNIT_ASSERT_EQ(test, err, 0);
-	kunit_add_action_or_reset(test, wait_disarmed, lost);
+	kunit_add_action_or_reset(test, wait_disarmed, NULL);
 }
 
-/* One of each layer. The first gate hook alone may go: its function jumps into the second */
-static struct dl_redirect * const losable[] = {
-	&dl_gate_hooks[1], &dl_gate_hooks[4], &dl_gate_hooks[6], &dl_early_hooks[1],
+struct losable {
+	struct dl_redirects *set;
+	struct dl_redirect *hook;
 };
 
-static void hook_name(struct dl_redirect * const *lost, char *desc)
+/* One of each layer. The first gate hook alone may go: its function jumps into the second */
+static const struct losable losable[] = {
+	{ &dl_gate_set, &dl_gate_hooks[1] }, { &dl_gate_set, &dl_gate_hooks[4] },
+	{ &dl_gate_set, &dl_gate_hooks[6] }, { &dl_early_set, &dl_early_hooks[1] },
+};
+
+static void hook_name(const struct losable *lost, char *desc)
 {
-	strscpy(desc, (*lost)->name, KUNIT_PARAM_DESC_SIZE);
+	strscpy(desc, lost->hook->name, KUNIT_PARAM_DESC_SIZE);
 }
 
 KUNIT_ARRAY_PARAM(losable, losable, hook_name);
 
-/* Somebody takes a redirect away behind our back; a hook that is optional says that it is gone */
-static void unhook(struct kunit *test, struct dl_redirect *lost)
+/* Somebody takes a function away behind our back */
+static void unhook(struct kunit *test, const struct losable *lost)
 {
-	KUNIT_ASSERT_EQ(test, unregister_ftrace_function(&lost->ops), 0);
-}
-
-static void rehook(void *redirect)
-{
-	struct dl_redirect *lost = redirect;
-
-	if (register_ftrace_function(&lost->ops))
-		lost->armed = false;	/* wait_disarmed() tries once more */
+	KUNIT_ASSERT_EQ(test, ftrace_set_filter_ip(&lost->set->ops, lost->hook->ip, 1, 0), 0);
 }
 
 static void a_hook_that_is_lost_ends_every_lease(struct kunit *test)
 {
-	struct dl_redirect *lost = *(struct dl_redirect * const *)test->param_value;
+	const struct losable *lost = test->param_value;
 	struct rig *rig = test->priv;
 	struct daxlease *lease, *other;
 	struct daxlease_event ev;
 
-	arm_hooks(test, lost);
+	arm_hooks(test);
 	lease = rig_lease(test, rig, 0, 2 * GRANULE - 1, LONG_GRACE);
 	other = rig_lease(test, rig_other(test), 0, 0, LONG_GRACE);
 	unhook(test, lost);
-	kunit_add_action_or_reset(test, rehook, lost);
 	RIG_UNTIL(test, rig_state(lease) == DAXLEASE_REVOKED);
 	RIG_UNTIL(test, rig_state(other) == DAXLEASE_REVOKED);
 	ev = rig_event(test, rig->queue);
