@@ -16,6 +16,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #define GIB		(1ULL << 30)
 #define IOVA		0x1000000000ULL	/* 64 GiB: congruent modulo any page size */
@@ -46,15 +47,28 @@ struct bench {
 /* Instructions or ns from now on; calibrates. @icount: the machine counts instructions */
 void meter_init(bool icount);
 
-/* Now: instructions executed, or ns */
+/* Now: instructions executed, or ns. Ends what is being profiled */
 uint64_t meter(void);
+
+/* The same; from here to the next call of either is @variant in @row, and profiled if that was asked for */
+uint64_t meter_of(const char *row, const char *variant);
 
 /* One measurement of @variant in @row, of @amount times what the row is about (GiB, calls) */
 void sample(const char *row, const char *variant, uint64_t value, double amount);
 
-/* Where samples go: the port of the machine; and the last record */
+/* Where samples go: the port of the machine; what a process of a group writes at its end; and the last record */
 void samples_to(const char *path);
+void samples_names(void);
 void samples_end(void);
+
+/* profile.c */
+/* @what: "ROW=VARIANT", kept */
+void profile_ask(const char *what);
+void profile_start(const char *row, const char *variant);
+void profile_stop(void);
+
+/* If this process has profiled something, a line for each function of the kernel */
+void profile_names(FILE *out);
 
 /* memory.c: @size bytes in 2 MiB units but for anonymous pages, all of them touched */
 void *memory_huge_pages(uint64_t size);		/* hugetlbfs */

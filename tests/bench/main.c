@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * The program of the guest:  bench --results FILE --core KO --type1 KO --module KO --rxe KO [--icount] [--small]
- *                                  [GROUP...]
+ *                                  [--profile ROW=VARIANT]... [GROUP...]
  * Runs the groups one after the other, the modules that each needs loaded before; the last record is "end".
  */
 #include "bench.h"
@@ -62,6 +62,7 @@ static bool run(void (*fn)(const struct bench *b), const struct bench *b)
 
 	if (!pid) {
 		fn(b);
+		samples_names();
 		exit(0);
 	}
 	CHECK_SYS(waitpid(pid, &status, 0));
@@ -73,7 +74,7 @@ int main(int argc, char **argv)
 	static const struct option options[] = {
 		{ "results", 1, NULL, 'r' }, { "core", 1, NULL, 'c' }, { "type1", 1, NULL, 't' },
 		{ "module", 1, NULL, 'm' }, { "icount", 0, NULL, 'i' }, { "small", 0, NULL, 's' },
-		{ "rxe", 1, NULL, 'x' }, { 0 }
+		{ "rxe", 1, NULL, 'x' }, { "profile", 1, NULL, 'p' }, { 0 }
 	};
 	struct bench b = {
 		.dir = "/mnt/dax/bench", .big = GIB, .fragments = 64 * MIB, .reps = 7, .many = 100000,
@@ -94,6 +95,7 @@ int main(int argc, char **argv)
 		case 'i': icount = true; break;
 		case 's': b.small = true; break;
 		case 'x': paths.rxe = optarg; break;
+		case 'p': profile_ask(optarg); break;
 		default: return 2;
 		}
 	}

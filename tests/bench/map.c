@@ -18,21 +18,21 @@ static void map_unmap(const struct bench *b, struct vfio *v, const char *kind, c
 		      uint64_t size)
 {
 	double gib = (double)size / GIB;
+	char map[32], unmap[32];
 	uint64_t t0, t1, t2;
-	char row[32];
 
+	snprintf(map, sizeof(map), "map-%s", kind);
+	snprintf(unmap, sizeof(unmap), "unmap-%s", kind);
 	for (unsigned int i = 0; i < b->reps + 1; i++) {
-		t0 = meter();
+		t0 = i ? meter_of(map, variant) : meter();
 		CHECK_RET(vfio_map(v, p, IOVA, size, VFIO_RW), 0, "%s %s", kind, variant);
-		t1 = meter();
+		t1 = i ? meter_of(unmap, variant) : meter();
 		CHECK_EQ(vfio_unmap(v, IOVA, size), size);
 		t2 = meter();
 		if (!i)
 			continue;	/* first: page tables of the IOMMU, slabs */
-		snprintf(row, sizeof(row), "map-%s", kind);
-		sample(row, variant, t1 - t0, gib);
-		snprintf(row, sizeof(row), "unmap-%s", kind);
-		sample(row, variant, t2 - t1, gib);
+		sample(map, variant, t1 - t0, gib);
+		sample(unmap, variant, t2 - t1, gib);
 	}
 }
 
@@ -207,7 +207,7 @@ static int watching(void)
 }
 
 /* Breaks and gives away by ACK, so that a system call is all that is measured besides the fence */
-static uint64_t give_away(int ctx, int fd, uint64_t size)
+static uint64_t give_away(int ctx, int fd, uint64_t size, const char *variant)
 {
 	struct daxlease_event ev;
 	uint64_t leases, t;
@@ -215,7 +215,7 @@ static uint64_t give_away(int ctx, int fd, uint64_t size)
 	CHECK_RET(lease_break(ctx, fd, 0, size, &leases), 0);
 	CHECK_EQ(leases, 1);
 	CHECK(lease_wait(ctx, 0, DAXLEASE_EVENT_BREAK, &ev, 10000));
-	t = meter();
+	t = meter_of("fence", variant);
 	CHECK_RET(lease_ack(ctx, ev.id, ev.generation, ev.break_id), 0);
 	t = meter() - t;
 	CHECK(lease_wait(ctx, ev.id, DAXLEASE_EVENT_FENCED, &ev, 10000));
@@ -230,7 +230,8 @@ static void nothing_mapped(const struct bench *b, int fd)
 
 	for (unsigned int i = 0; i < b->reps; i++) {
 		CHECK_RET(lease_acquire(ctx, fd, 0, b->big, DAXLEASE_WRITE, 1000 * MS, &a), 0);
-		sample("fence", "ACK, nothing mapped", give_away(ctx, fd, b->big), (double)b->big / GIB);
+		sample("fence", "ACK, nothing mapped", give_away(ctx, fd, b->big, "ACK, nothing mapped"),
+		       (double)b->big / GIB);
 		CHECK_RET(lease_release(ctx, a.id), 0);
 	}
 	close(ctx);
@@ -251,7 +252,7 @@ void bench_fence(const struct bench *b)
 	snprintf(s.device, sizeof(s.device), "%.15s", v.address);
 	for (unsigned int i = 0; i < b->reps + 1; i++) {
 		CHECK_RET(vfio_map(&v, p, IOVA, b->big, VFIO_RW), 0);
-		t = give_away(ctx, fd, b->big);
+		t = give_away(ctx, fd, b->big, i ? "ACK, mapped" : "");
 		CHECK_EQ(vfio_unmap(&v, IOVA, b->big), b->big);
 		CHECK_SYS(ioctl(dev, DL_BENCH_SPAN, &s));
 		if (!i)

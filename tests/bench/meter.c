@@ -6,7 +6,6 @@
  */
 #include "bench.h"
 
-#include <stdio.h>
 #include <time.h>
 #include <x86intrin.h>
 
@@ -15,7 +14,7 @@
 static bool instructions;
 static FILE *out;
 
-uint64_t meter(void)
+static uint64_t now(void)
 {
 	struct timespec ts;
 
@@ -23,6 +22,21 @@ uint64_t meter(void)
 		return __rdtsc();
 	clock_gettime(CLOCK_MONOTONIC_RAW, &ts);
 	return ts.tv_sec * 1000000000ULL + ts.tv_nsec;
+}
+
+uint64_t meter(void)
+{
+	uint64_t t = now();
+
+	profile_stop();
+	return t;
+}
+
+uint64_t meter_of(const char *row, const char *variant)
+{
+	profile_stop();
+	profile_start(row, variant);
+	return now();
 }
 
 static uint64_t loop(uint64_t n)
@@ -63,15 +77,22 @@ void samples_to(const char *path)
 {
 	out = fopen(path, "w");
 	CHECK(out, "%s", path);
-	setvbuf(out, NULL, _IOLBF, 0);
 }
 
 void sample(const char *row, const char *variant, uint64_t value, double amount)
 {
 	fprintf(out, "sample\t%s\t%s\t%.2f\n", row, variant, value / amount);
+	fflush(out);
+}
+
+void samples_names(void)
+{
+	profile_names(out);
+	fflush(out);
 }
 
 void samples_end(void)
 {
 	fputs("end\n", out);
+	fflush(out);
 }

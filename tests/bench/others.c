@@ -21,28 +21,28 @@ static void measure(const struct bench *b, const char *state)
 
 	for (unsigned int i = 0; i < n; i++) {
 		/* Refused by the first lines of vfs_fallocate(): what one hook that has nothing to do costs */
-		t = meter();
+		t = meter_of("others: one hooked function", state);
 		CHECK_EQ(fallocate(file, 0x4000, 0, PAGE), -1);
 		sample("others: one hooked function", state, meter() - t, 1);
 
 		CHECK_SYS(fsync(file));
-		t = meter();
+		t = meter_of("others: write", state);
 		CHECK_EQ(pwrite(file, block, PAGE, 0), PAGE);
 		sample("others: write", state, meter() - t, 1);
 
 		CHECK_SYS(fsync(file));
-		t = meter();
+		t = meter_of("others: punch", state);
 		CHECK_SYS(fallocate(file, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, MIB, PAGE));
 		sample("others: punch", state, meter() - t, 1);
 
 		CHECK_SYS(fsync(file));
-		t = meter();
+		t = meter_of("others: fallocate", state);
 		CHECK_SYS(fallocate(file, 0, MIB, PAGE));
 		sample("others: fallocate", state, meter() - t, 1);
 		CHECK_EQ(pwrite(file, block, PAGE, MIB), PAGE);
 
 		CHECK_SYS(fsync(file));
-		t = meter();
+		t = meter_of("others: truncate", state);
 		CHECK_SYS(ftruncate(file, SIZE - PAGE));
 		sample("others: truncate", state, meter() - t, 1);
 		CHECK_EQ(pwrite(file, block, PAGE, SIZE - PAGE), PAGE);

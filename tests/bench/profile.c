@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: GPL-2.0
+/* The guest's part of a profile: marks around what is measured, and the names of the kernel's functions. */
+#include "bench.h"
+#include "plugin/mark.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static const char *asked[PROFILES];	/* "ROW=VARIANT" */
+static bool seen[PROFILES];		/* by this process */
+static bool running;
+
+void profile_ask(const char *what)
+{
+	int i = 0;
+
+	while (i < PROFILES && asked[i])
+		i++;
+	CHECK(i < PROFILES, "more than %d profiles", PROFILES);
+	asked[i] = what;
+}
+
+static bool same(const char *what, const char *row, const char *variant)
+{
+	size_t n = strlen(row);
+
+	return what && !strncmp(what, row, n) && what[n] == '=' && !strcmp(what + n + 1, variant);
+}
+
+void profile_start(const char *row, const char *variant)
+{
+	bool first = same(asked[0], row, variant), second = same(asked[1], row, variant);
+
+	running = first || second;
+	seen[0] |= first;
+	seen[1] |= second;
+	if (first)
+		MARK(1);
+	else if (second)
+		MARK(2);
+}
+
+void profile_stop(void)
+{
+	if (running)
+		MARK(0);
+	running = false;
+}
+
+/* As it is now: modules come and go between the groups */
+void profile_names(FILE *out)
+{
+	char line[512], name[256], module[80], type;
+	unsigned long long address;
+	FILE *f;
+
+	if (!seen[0] && !seen[1])
+		return;
+	f = fopen("/proc/kallsyms", "re");
+	CHECK(f);
+	while (fgets(line, sizeof(line), f)) {
+		module[0] = 0;
+		if (sscanf(line, "%llx %c %255s %79s", &address, &type, name, module) < 3 || !strchr("tTwW", type))
+			continue;
+		for (int i = 0; i < PROFILES; i++)
+			if (seen[i])
+				fprintf(out, "name\t%d\t%llx\t%s\t%s\n", i, address, name, module);
+	}
+	fclose(f);
+}
