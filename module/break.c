@@ -43,21 +43,22 @@ static void set_breaker(struct dl_break *brk, enum daxlease_reason reason)
  * At the gate a breaker waits with the inode lock: who wants that lock queues behind it, perhaps
  * with the lock of a directory, and so on to anybody. The user pays for that, whichever his file.
  */
-static bool pay_locked(struct daxlease *lease, u64 now, u64 grace)
+static bool pay_locked(struct daxlease *lease, u64 since, u64 grace)
 {
 	struct dl_break *brk = &lease->brk;
 
-	brk->user_paid = dl_budget_pay(lease->locks, grace, lease->grace_limit, now);
+	brk->user_paid = dl_budget_pay(lease->locks, grace, lease->grace_limit, since);
 	return brk->user_paid;
 }
 
 static bool pay(struct daxlease *lease, const struct dl_breaker *by, u64 now, u64 grace)
 {
 	struct dl_break *brk = &lease->brk;
+	u64 since = by->since ?: now;
 
-	if (by->locked && !pay_locked(lease, now, grace))
+	if (by->locked && !pay_locked(lease, since, grace))
 		return false;
-	brk->file_paid = dl_budget_pay(lease->gate->budget, grace, lease->grace_limit, now);
+	brk->file_paid = dl_budget_pay(lease->gate->budget, grace, lease->grace_limit, since);
 	return brk->file_paid;
 }
 

@@ -18,6 +18,7 @@ struct dl_breaker {
 	enum daxlease_reason reason;
 	bool locked;			/* it waits with the inode lock held */
 	bool barred; /* a recorded operation bars the range and will post CLEARED */
+	u64 since;			/* ns: when it began, for whoever pays; 0: now */
 	u32 flags;			/* DAXLEASE_FLAG_EMERGENCY or NO_GRACE: no grace */
 };
 

@@ -15,18 +15,21 @@
  * @gate: the gate
  * @by: the operation
  *
- * All of them at once, so that the operation pays one grace and not their sum.
+ * All of them at once, so that the operation pays one grace and not their sum: whatever time it
+ * takes to tell each holder, they pay for the same.
  * Context: takes dl_gate.lock; atomic otherwise.
  * Return: how many leases have live granules in the range.
  */
 unsigned int dl_gate_break(struct dl_gate *gate, const struct dl_breaker *by)
 {
+	struct dl_breaker at = *by;
 	struct daxlease *lease;
 	unsigned int hit = 0;
 
 	spin_lock(&gate->lock);
-	dl_gate_for_each(lease, gate, by->range)
-		hit += dl_break_start(lease, by);
+	at.since = ktime_get_ns();
+	dl_gate_for_each(lease, gate, at.range)
+		hit += dl_break_start(lease, &at);
 	spin_unlock(&gate->lock);
 	return hit;
 }

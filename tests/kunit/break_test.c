@@ -233,6 +233,29 @@ static void an_operation_pays_one_grace(struct kunit *test)
 	KUNIT_EXPECT_LT(test, budget->level, grace / 2);
 }
 
+/* The longest grace that there is, for each holder, and the last of them hears later than the first */
+static void one_grace_is_enough_for_many_leases(struct kunit *test)
+{
+	struct dl_breaker by = { .range = DL_RANGE_ALL, .reason = DAXLEASE_REASON_TRUNCATE };
+	struct rig *rig = test->priv;
+	struct daxlease *lease[16];
+	u64 grace;
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(lease); i++) {
+		lease[i] = rig_lease(test, rig, 0, 0, LONG_GRACE);
+		lease[i]->grace_limit = LONG_GRACE;
+	}
+	KUNIT_EXPECT_EQ(test, dl_gate_break(rig->gate, &by), ARRAY_SIZE(lease));
+	for (i = 0; i < ARRAY_SIZE(lease); i++) {
+		spin_lock(&rig->gate->lock);
+		grace = lease[i]->brk.deadline - lease[i]->brk.started;
+		spin_unlock(&rig->gate->lock);
+		KUNIT_EXPECT_EQ(test, grace, LONG_GRACE);
+	}
+	KUNIT_EXPECT_LE(test, rig->gate->budget->level, LONG_GRACE);
+}
+
 static u64 grace_given(struct daxlease *lease, const struct dl_breaker *by)
 {
 	u64 grace;
@@ -306,6 +329,7 @@ static struct kunit_case cases[] = {
 	KUNIT_CASE(the_deadline_fences),
 	KUNIT_CASE(an_acquiring_lease_is_marked_dead),
 	KUNIT_CASE(an_operation_pays_one_grace),
+	KUNIT_CASE(one_grace_is_enough_for_many_leases),
 	KUNIT_CASE(a_user_pays_for_waiting_with_locks),
 	KUNIT_CASE(a_barred_break_is_cleared_by_its_operation),
 	{}
