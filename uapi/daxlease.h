@@ -34,11 +34,11 @@
  *              unaligned, empty or overflowing range, a range that ends past the last whole page
  *  E2BIG       the structure is longer than a page, or longer than the kernel knows and not zero
  *              there; a bitmap of more than 16 MiB
- *  EFAULT      a pointer to memory that cannot be read: nothing has happened; or memory to which the
- *              answer cannot be written: ACQUIRE and EXPORT_DMABUF have left nothing, REARM and
- *              BREAK have happened (QUERY has the generation); structures without "out" members
- *              are never written to. The filesystem cannot provide a page of the range; somebody
- *              has unmapped what ACQUIRE looks through
+ *  EFAULT      a pointer to memory that cannot be read: nothing has happened; or where the answer
+ *              cannot be written: ACQUIRE and EXPORT_DMABUF have left nothing, REARM and BREAK
+ *              have happened (QUERY has the generation); structures without "out" members are
+ *              never written to. The filesystem cannot provide a page of the range; somebody has
+ *              unmapped what ACQUIRE looks through
  *  ENOTTY      no such ioctl
  *  EOPNOTSUPP  known and not built, or not possible for this file: not ext4 or XFS, no DAX,
  *              realtime device, device mapper, overlayfs, swap file, block device

@@ -233,7 +233,7 @@ static void an_operation_pays_one_grace(struct kunit *test)
 	KUNIT_EXPECT_LT(test, budget->level, grace / 2);
 }
 
-/* The longest grace that there is, for each holder, and the last of them hears later than the first */
+/* Each has the longest grace that there is, and the last of them hears later than the first */
 static void one_grace_is_enough_for_many_leases(struct kunit *test)
 {
 	struct dl_breaker by = { .range = DL_RANGE_ALL, .reason = DAXLEASE_REASON_TRUNCATE };
