@@ -16,7 +16,7 @@
 #include "removal.h"
 
 static DEFINE_MUTEX(hooks_lock);	/* all below; outside every other lock of the module */
-static unsigned int users;		/* acquisitions under way */
+static unsigned int users;		/* acquisitions and re-arms under way */
 static bool armed;
 static struct module *ext4_owner;	/* held while its hook is armed */
 static bool stuck;			/* a redirect could not be removed */
@@ -63,24 +63,31 @@ static int arm_set(struct dl_redirects *set)
 	return err;
 }
 
+static int arm_alone(struct dl_redirects *set, struct dl_redirect *r)
+{
+	int err;
+
+	*set = (struct dl_redirects){ r, 1 };
+	err = dl_redirect_arm(set);
+	if (err != -EBUSY)
+		return err;
+	WRITE_ONCE(early, false);
+	pr_warn_ratelimited("%s is somebody else's: breaks hold the inode lock\n", r->name);
+	return 0;
+}
+
 /* Another user of ftrace may own some of them: go on without those. */
 static int arm_early(void)
 {
 	int i, err = dl_redirect_arm(&dl_early_set);
 
-	WRITE_ONCE(early, err != -EBUSY);
-	if (err != -EBUSY)
-		return err;
-	for (i = 0; i < DL_NR_EARLY; i++) {
-		alone[i] = (struct dl_redirects){ &dl_early_hooks[i], 1 };
-		err = dl_redirect_arm(&alone[i]);
-		if (err == -EBUSY)
-			pr_warn_ratelimited("%s is somebody else's: breaks hold the inode lock\n",
-					    dl_early_hooks[i].name);
-		else if (err)
-			return err;
-	}
-	return 0;
+	WRITE_ONCE(early, true);
+	if (err == -EBUSY)
+		for (i = 0, err = 0; i < DL_NR_EARLY && !err; i++)
+			err = arm_alone(&alone[i], &dl_early_hooks[i]);
+	if (err)
+		pr_err_ratelimited("early hooks cannot be had (error %d): no leases\n", err);
+	return err;
 }
 
 /* The function is in the filesystem's module, which must not go and come back without the hook. */
@@ -193,7 +200,7 @@ static void watch_work(struct work_struct *work)
 /**
  * dl_hooks_early() - do truncate and fallocate wait without the inode lock?
  *
- * Return: false if somebody else owns an early hook; true as well while nothing is armed.
+ * Return: false if somebody else owned an early hook when the hooks were armed last.
  */
 bool dl_hooks_early(void)
 {

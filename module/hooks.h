@@ -9,6 +9,7 @@
  *			filesystem waits on a busy page under its own locks
  *	last resort	truncate_inode_pages_range, invalidate_inode_pages2_range,
  *			unmap_mapping_pages: no grace
+ *	own		fiemap_fill_next_extent: answers to the module's own questions
  *	refused		ext4_move_extents
  *	failure		dax_holder_notify_failure: memory that has gone bad, no grace
  *

@@ -56,8 +56,11 @@ bool notrace dl_gate_exists(const struct inode *inode)
 	bool found = false;
 
 	preempt_disable_notrace();
-	hash_for_each_possible_rcu_notrace(gates, gate, hash, (unsigned long)inode)
-		found |= gate->inode == inode;
+	hash_for_each_possible_rcu_notrace(gates, gate, hash, (unsigned long)inode) {
+		found = gate->inode == inode;
+		if (found)
+			break;
+	}
 	preempt_enable_notrace();
 	return found;
 }

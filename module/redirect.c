@@ -7,6 +7,9 @@
 
 #include "redirect.h"
 
+/* A BPF program comes or goes: its trampoline has slept for a millisecond (6.12's trampoline.c) */
+#define EAGAIN_TRIES	100
+
 /* Start and size of the function that holds @addr, from "name+0xoffset/0xsize" of kallsyms. */
 static bool bounds(unsigned long addr, const char *name, unsigned long *start, unsigned long *size)
 {
@@ -90,12 +93,15 @@ static int prepare(struct dl_redirect *r)
  * the thunk, which calls nothing that is traced. Only registering tells BPF's trampolines to make
  * way, so functions are not added to a set that is armed.
  * Context: process context, may sleep; the caller serialises.
- * Return: 0; -EBUSY if another user of ftrace owns a function; -ENOENT if one is not there.
+ * Return: 0; -EBUSY if another user of ftrace owns a function; -ENOENT if one is not there; -ENODEV
+ * if ftrace has died, perhaps within this call: then dl_redirect_disarm() fails, too.
  */
 int dl_redirect_arm(struct dl_redirects *set)
 {
-	int i, err = 0;
+	int i, err = 0, tries = EAGAIN_TRIES;
 
+	if (set->armed)
+		return -ENODEV;
 	/* From the start each time: ftrace_free_filter() leaves it unfit for use */
 	set->ops = (struct ftrace_ops){
 		.func = thunk,
@@ -104,16 +110,22 @@ int dl_redirect_arm(struct dl_redirects *set)
 	for (i = 0; i < set->nr && !err; i++)
 		err = prepare(&set->hooks[i]) ?:
 		      ftrace_set_filter_ip(&set->ops, set->hooks[i].ip, 0, 0);
-	if (!err)
+	if (err)
+		goto free;
+	do
 		err = register_ftrace_function(&set->ops);
-	if (err) {
-		ftrace_free_filter(&set->ops);
-		return err;
-	}
+	while (err == -EAGAIN && --tries);
+	/* If ftrace dies in the midst, it fails and keeps the ops */
+	set->armed = set->ops.flags & FTRACE_OPS_FL_ENABLED;
+	if (!set->armed)
+		goto free;
 	for (i = 0; i < set->nr; i++)
-		set->hooks[i].armed = true;
-	set->armed = true;
-	return 0;
+		set->hooks[i].armed = !err;
+	return err;
+
+free:
+	ftrace_free_filter(&set->ops);
+	return err;
 }
 
 /**
@@ -133,8 +145,8 @@ int dl_redirect_disarm(struct dl_redirects *set)
 		return 0;
 	err = unregister_ftrace_function(&set->ops);
 	if (err) {
-		pr_err("%s and %d more stay redirected (error %d): the module cannot be unloaded any more\n",
-		       set->hooks->name, set->nr - 1, err);
+		pr_err("%d functions from %s on stay redirected (error %d): the module cannot be unloaded any more\n",
+		       set->nr, set->hooks->name, err);
 		return err;
 	}
 	ftrace_free_filter(&set->ops);

@@ -7,7 +7,7 @@
  * which the replacement calls the real thing. That call must not be a tail call:
  * the caller's address would be somebody else's and the redirect would catch its own call for ever.
  *
- * A symbol that is not exported is found by a short-lived kprobe and may only be called by
+ * A function is found by a short-lived kprobe. One that is not exported may only be called by
  * static_call(): an indirect call would trip over sealed ENDBR instructions.
  */
 #ifndef _DAXLEASE_REDIRECT_H
@@ -19,7 +19,7 @@ struct dl_redirect {
 	const char *name;		/* the kernel's function */
 	void *replacement;		/* same signature */
 	void *original;			/* our only caller of the real one */
-	bool (*want)(struct ftrace_regs *regs);	/* notrace; must not sleep, lock or be traced */
+	bool (*want)(struct ftrace_regs *regs);	/* notrace; preemptible; must not sleep or lock */
 	const char *exempt;		/* calls by this kernel function are left alone, or NULL */
 
 	bool armed;
