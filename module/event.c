@@ -47,9 +47,8 @@ static void forget(struct dl_slot *slot)
 {
 	lockdep_assert_held(&slot->queue->lock);
 	list_del_init(&slot->pending);
-	slot->ev.bits = 0;
-	put_pid(slot->breaker);
-	slot->breaker = NULL;
+	put_pid(slot->record.breaker);
+	slot->record = (struct dl_record){};
 }
 
 /**
@@ -78,6 +77,39 @@ bool dl_queue_ready(struct dl_queue *queue)
 	return !list_empty_careful(&queue->pending);
 }
 
+/* A range as user space is told of it: bytes, none for an empty one */
+static void tell_range(struct dl_range r, __u64 *offset, __u64 *length)
+{
+	BUILD_BUG_ON(DL_PAGE_SIZE != PAGE_SIZE);
+	*offset = dl_range_empty(r) ? 0 : r.first << DL_PAGE_SHIFT;
+	*length = dl_range_pages(r) << DL_PAGE_SHIFT;
+}
+
+/* As seen from the pid namespace of the caller */
+static void tell(const struct dl_slot *slot, struct daxlease_event *ev)
+{
+	const struct dl_record *rec = &slot->record;
+
+	lockdep_assert_held(&slot->queue->lock);
+	*ev = (struct daxlease_event){
+		.size = sizeof(*ev),
+		.bits = rec->bits,
+		.flags = rec->flags,
+		.reason = rec->reason,
+		.id = slot->id,
+		.cookie = slot->cookie,
+		.generation = rec->generation,
+		.break_id = rec->break_id,
+		.time_ns = rec->first,
+		.deadline_ns = rec->deadline,
+		.pid = pid_nr_ns(rec->breaker, task_active_pid_ns(current)),
+	};
+	tell_range(rec->hit, &ev->hit_offset, &ev->hit_length);
+	tell_range(rec->lost, &ev->lost_offset, &ev->lost_length);
+	if (ev->pid)
+		memcpy(ev->comm, rec->comm, sizeof(ev->comm));
+}
+
 /**
  * dl_queue_peek() - look at the oldest record
  * @queue: the queue
@@ -93,10 +125,7 @@ bool dl_queue_peek(struct dl_queue *queue, struct daxlease_event *ev, u64 *posts
 	spin_lock(&queue->lock);
 	slot = list_first_entry_or_null(&queue->pending, struct dl_slot, pending);
 	if (slot) {
-		*ev = slot->ev;
-		ev->pid = pid_nr_ns(slot->breaker, task_active_pid_ns(current));
-		if (!ev->pid)
-			memset(ev->comm, 0, sizeof(ev->comm));
+		tell(slot, ev);
 		*posts = slot->posts;
 	}
 	spin_unlock(&queue->lock);
@@ -115,9 +144,9 @@ void dl_queue_consume(struct dl_queue *queue, u64 id, u64 posts)
 
 	spin_lock(&queue->lock);
 	slot = list_first_entry_or_null(&queue->pending, struct dl_slot, pending);
-	if (slot && slot->id == id && slot->ev.bits & DAXLEASE_EVENT_BREAK &&
-	    slot->noticed_break != slot->ev.break_id) {
-		slot->noticed_break = slot->ev.break_id;
+	if (slot && slot->id == id && slot->record.bits & DAXLEASE_EVENT_BREAK &&
+	    slot->noticed_break != slot->record.break_id) {
+		slot->noticed_break = slot->record.break_id;
 		slot->noticed = ktime_get_ns();
 	}
 	if (slot && slot->id == id && slot->posts == posts)
@@ -176,18 +205,6 @@ void dl_slot_fini(struct dl_slot *slot)
 	dl_queue_put(queue);
 }
 
-static void widen(__u64 *offset, __u64 *length, struct dl_range pages)
-{
-	struct dl_range have = dl_range_touched(*offset, *length);
-
-	BUILD_BUG_ON(DL_PAGE_SIZE != PAGE_SIZE);
-	have = dl_range_span(have, pages);
-	if (dl_range_empty(have))
-		return;
-	*offset = have.first << DL_PAGE_SHIFT;
-	*length = dl_range_pages(have) << DL_PAGE_SHIFT;
-}
-
 /**
  * dl_slot_post() - add to the record of a slot and wake its readers
  * @slot: the slot
@@ -198,34 +215,31 @@ static void widen(__u64 *offset, __u64 *length, struct dl_range pages)
 void dl_slot_post(struct dl_slot *slot, const struct dl_note *note)
 {
 	struct dl_queue *queue = slot->queue;
-	struct daxlease_event *ev = &slot->ev;
+	struct dl_record *rec = &slot->record;
 
 	spin_lock(&queue->lock);
 	if (queue->closed)
 		goto out;
-	if (!ev->bits) {
-		*ev = (struct daxlease_event){
-			.size = sizeof(*ev),
-			.id = slot->id,
-			.cookie = slot->cookie,
-			.time_ns = note->now,
-		};
+	if (!rec->bits) {
+		rec->first = note->now;
+		rec->hit = DL_RANGE_NONE;
+		rec->lost = DL_RANGE_NONE;
 		list_add_tail(&slot->pending, &queue->pending);
 	}
 	slot->posts++;
-	ev->bits |= note->bits;
-	ev->flags |= note->flags;
-	ev->reason = note->reason;
-	ev->generation = note->generation;
-	ev->break_id = note->break_id;
+	rec->bits |= note->bits;
+	rec->flags |= note->flags;
+	rec->reason = note->reason;
+	rec->generation = note->generation;
+	rec->break_id = note->break_id;
 	if (note->deadline)
-		ev->deadline_ns = note->deadline;
-	widen(&ev->hit_offset, &ev->hit_length, note->hit);
-	widen(&ev->lost_offset, &ev->lost_length, note->lost);
+		rec->deadline = note->deadline;
+	rec->hit = dl_range_span(rec->hit, note->hit);
+	rec->lost = dl_range_span(rec->lost, note->lost);
 	if (note->breaker) {
-		put_pid(slot->breaker);
-		slot->breaker = get_pid(note->breaker);
-		strscpy_pad(ev->comm, note->comm, sizeof(ev->comm));
+		put_pid(rec->breaker);
+		rec->breaker = get_pid(note->breaker);
+		strscpy_pad(rec->comm, note->comm, sizeof(rec->comm));
 	}
 out:
 	spin_unlock(&queue->lock);

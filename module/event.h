@@ -44,6 +44,24 @@ struct dl_note {
 	const char *comm;		/* borrowed; with breaker */
 };
 
+/*
+ * What a reader is told next, since it was told last; times and ranges as in struct dl_note. As it
+ * is told, a struct daxlease_event, it would be a third larger.
+ */
+struct dl_record {
+	u32 bits;			/* 0: nothing */
+	u32 flags;
+	u32 reason;
+	char comm[DAXLEASE_COMM_LEN];
+	u64 generation;
+	u64 break_id;
+	struct dl_range hit;
+	struct dl_range lost;
+	u64 first;			/* when the first bit was set */
+	u64 deadline;
+	struct pid *breaker;		/* referenced while bits */
+};
+
 struct dl_slot {
 	struct list_head on_lease;	/* dl_lease.slots; gate lock */
 	struct list_head pending;	/* queue lock */
@@ -51,9 +69,8 @@ struct dl_slot {
 	u64 grace;			/* ns that this holder wants */
 	u64 id;
 	u64 cookie;
-	struct daxlease_event ev;	/* bits == 0: nothing pending; queue lock */
-	u64 posts;			/* counts additions to ev; queue lock */
-	struct pid *breaker;		/* referenced while ev.bits; queue lock */
+	struct dl_record record;	/* queue lock */
+	u64 posts;			/* counts additions to the record; queue lock */
 	u64 noticed_break;		/* last break that a reader has heard of; queue lock */
 	u64 noticed;			/* ns: when; queue lock */
 };
