@@ -9,7 +9,7 @@
 
 #include "budget.h"
 
-#define TABLE_BITS	10
+#define TABLE_BITS	14
 #define LEAK_DIV	10	/* a tenth of the time leaks out: one maximum grace in ten */
 #define SWEEP		(10 * HZ)
 
