@@ -210,8 +210,6 @@ struct daxlease *dl_lease_alloc(struct dl_gate *gate, struct file *file, struct 
 	lease->gate = gate;
 	lease->file = get_file(file);
 	lease->range = range;
-	lease->node.start = range.first;
-	lease->node.last = range.last;
 	lease->state = DAXLEASE_ACQUIRING;
 	lease->generation = 1;
 	INIT_LIST_HEAD(&lease->slots);

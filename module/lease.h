@@ -93,9 +93,13 @@ struct dl_break {
 
 struct daxlease {
 	struct kref ref;
+	kuid_t uid;			/* who pays for it: dl_quota_payer(); constant */
 	union {
-		/* in dl_gate.leases while published; start, last: file pages */
-		struct interval_tree_node node;
+		struct interval_tree_node node;	/* in dl_gate.leases while published */
+		struct {
+			struct rb_node __in_tree;
+			struct dl_range range;	/* start and last of the node, under our names */
+		};
 		struct rcu_head rcu;	/* when it is freed */
 	};
 	struct dl_gate *gate;		/* referenced */
@@ -103,42 +107,43 @@ struct daxlease {
 	struct file *file;		/* referenced */
 	u64 id;
 
-	/* Constant once published */
-	struct dl_range range;		/* pages of the file */
+	/* Constant once published, and so is range: pages of the file */
+	struct dl_budget *locks;	/* for waiting with inode locks held; referenced */
 	bool write;
 	bool implicit;
 	bool sync;			/* keep the block map on the medium */
-	kuid_t uid;			/* who pays for it: dl_quota_payer() */
-	struct dl_budget *locks;	/* for waiting with inode locks held; referenced */
-	struct dl_extents __rcu *extents; /* complete once ACTIVE; replaced under fence_lock */
-
-	/* implicit: mmgrab()bed identity of the mapping process; watch_lock, see watch.c */
-	struct mm_struct *mm;
 
 	/* dl_gate.lock */
-	struct pid *holder;		/* who has it, for tables */
-	char comm[TASK_COMM_LEN];
-	bool may_grace; /* implicit: passed the owner rule, so a watcher may give it a grace */
-	u64 grace_limit;		/* ns: the most that this holder may ask for */
-	enum daxlease_state state;
 	bool dead;			/* an operation came while ACQUIRING */
+	enum daxlease_state state;
 	bool releasing;			/* the fence under way ends in RELEASED */
 	bool rearming;			/* a REARM is under way for @rearm */
 	bool rearm_dead;		/* an operation came meanwhile */
+	bool may_grace; /* implicit: passed the owner rule, so a watcher may give it a grace */
 	struct dl_range rearm;		/* file pages, whole granules */
+	u64 grace_limit;		/* ns: the most that this holder may ask for */
 	u64 generation;
 	unsigned long *lost;		/* by granule: fenced, not re-armed */
 	unsigned long *doomed;		/* by granule: to be fenced by the open break */
+	unsigned long few[2];		/* lost and doomed, if a word each is enough */
 	u64 granules_lost;
+	struct pid *holder;		/* who has it, for tables */
+	char comm[TASK_COMM_LEN];
 	struct list_head slots;		/* dl_slot.on_lease */
 	struct dl_break brk;
 
 	struct mutex fence_lock;	/* serialises fences with attach and detach */
 	struct list_head attachments;	/* fence_lock */
+	struct dl_extents __rcu *extents; /* complete once ACTIVE; replaced under fence_lock */
+
+	/* implicit: mmgrab()bed identity of the mapping process; watch_lock, see watch.c */
+	struct mm_struct *mm;
 
 	struct dl_slot slot;		/* explicit: the owner's */
-	unsigned long few[2];		/* lost and doomed, if a word each is enough */
 };
+
+static_assert(offsetof(struct daxlease, range.first) == offsetof(struct daxlease, node.start));
+static_assert(offsetof(struct daxlease, range.last) == offsetof(struct daxlease, node.last));
 
 struct dl_gate *dl_gate_find(const struct inode *inode);
 bool dl_gate_exists(const struct inode *inode);
