@@ -224,13 +224,9 @@ static struct daxlease *prepare(struct dl_gate *gate, const struct dl_request *r
 
 static int record(struct daxlease *lease, const struct dl_window *w)
 {
-	struct dl_extents *ext = dl_extents_alloc();
+	struct dl_extents *ext = NULL;
+	int err = dl_resolve(w, &ext, &lease->dead);
 
-	int err;
-
-	if (!ext)
-		return -ENOMEM;
-	err = dl_resolve(w, ext, &lease->dead);
 	if (err) {
 		dl_extents_free(ext);
 		return err;

@@ -245,11 +245,6 @@ static struct dl_dmabuf *alloc_dmabuf(struct daxlease *lease, struct dl_range ra
 
 	if (!d)
 		return NULL;
-	d->runs = dl_extents_alloc();
-	if (!d->runs) {
-		kfree(d);
-		return NULL;
-	}
 	d->lease = lease;
 	d->first = range.first - lease->range.first;
 	d->count = dl_range_pages(range);
@@ -279,10 +274,10 @@ static int record(struct dl_dmabuf *d)
 		if (!daxlease_run_at(d->lease, d->first + page, &run))
 			return -EFAULT;
 		n = min(run.count, d->count - page);
-		err = dl_extents_append(d->runs, n, run.pfn);
+		err = dl_extents_append(&d->runs, n, run.pfn);
 	}
 	if (!err)
-		dl_extents_trim(d->runs);
+		dl_extents_trim(&d->runs);
 	return err;
 }
 
@@ -307,7 +302,6 @@ struct dma_buf *dl_dmabuf_create(struct daxlease *lease, struct dl_range range, 
 		return ERR_PTR(-ENOMEM);
 	buf = export(d);
 	if (IS_ERR(buf)) {
-		dl_extents_free(d->runs);
 		kfree(d);
 		return buf;
 	}

@@ -304,7 +304,7 @@ static bool break_failed(struct daxlease *lease, u64 pfn, u64 count)
 		lease->rearm_dead = true;
 	rcu_read_lock();
 	ext = rcu_dereference(lease->extents);
-	by.range = ext ? dl_extents_with(ext, pfn, count) : DL_RANGE_NONE;
+	by.range = dl_extents_with(ext, pfn, count);
 	rcu_read_unlock();
 	if (dl_range_empty(by.range))
 		return false;

@@ -56,7 +56,7 @@ static void retract(struct daxlease *lease)
 }
 
 /* The lease's extents with those of @range replaced by what the file has now. */
-static int record(struct daxlease *lease, const struct dl_window *w, struct dl_extents *ext)
+static int record(struct daxlease *lease, const struct dl_window *w, struct dl_extents **ext)
 {
 	struct dl_extents *old = rcu_dereference_protected(lease->extents, lease->rearming);
 	u64 first = w->range.first - lease->range.first,
@@ -125,11 +125,9 @@ static int go_live(struct daxlease *lease, struct dl_range range, struct dl_exte
 static int try_rearm(struct daxlease *lease, struct dl_range range, u64 *generation)
 {
 	struct dl_window w = { .file = lease->file, .range = range, .write = lease->write };
-	struct dl_extents *ext = dl_extents_alloc();
+	struct dl_extents *ext = NULL;
 	int err;
 
-	if (!ext)
-		return -ENOMEM;
 	/* Once before looking, so that nothing is allocated in a range that is being punched. */
 	spin_lock(&lease->gate->lock);
 	err = may_rearm(lease, range);
@@ -141,7 +139,7 @@ static int try_rearm(struct daxlease *lease, struct dl_range range, u64 *generat
 	if (!err)
 		err = announce(lease, range);
 	if (!err) {
-		err = record(lease, &w, ext);
+		err = record(lease, &w, &ext);
 		if (!err && lease->sync)
 			err = vfs_fsync_range(w.file, range.first << PAGE_SHIFT,
 					      ((range.last + 1) << PAGE_SHIFT) - 1, 0);

@@ -255,10 +255,9 @@ static bool failed(const struct dl_extents *ext, u64 base)
  * has failed; -ERESTART: the file changes under our hands, begin again; -EINTR; -ENOMEM; -EFAULT:
  * somebody has replaced the mapping, or the filesystem could not provide the page.
  */
-int dl_resolve(const struct dl_window *w, struct dl_extents *ext, const bool *dead)
+int dl_resolve(const struct dl_window *w, struct dl_extents **ext, const bool *dead)
 {
-	struct daxlease_run *tail = ext->nr ? &ext->runs[ext->nr - 1] : NULL;
-	u64 base = tail ? tail->first + tail->count : 0;
+	u64 base = dl_extents_pages(*ext);
 	u64 pgoff = w->range.first;
 	struct dl_range stale;
 	struct look k;
@@ -279,7 +278,7 @@ int dl_resolve(const struct dl_window *w, struct dl_extents *ext, const bool *de
 		cond_resched();
 	}
 	dl_extents_trim(ext);
-	err = dl_blocks_check(file_inode(w->file), w->range, ext, base, &stale);
+	err = dl_blocks_check(file_inode(w->file), w->range, *ext, base, &stale);
 	err = judge(w, stale, err);
-	return !err && failed(ext, base) ? -EHWPOISON : err;
+	return !err && failed(*ext, base) ? -EHWPOISON : err;
 }

@@ -26,6 +26,6 @@ struct dl_window {
 int dl_window_open(struct dl_window *w);
 void dl_window_close(struct dl_window *w);
 int dl_populate(const struct dl_window *w);
-int dl_resolve(const struct dl_window *w, struct dl_extents *ext, const bool *dead);
+int dl_resolve(const struct dl_window *w, struct dl_extents **ext, const bool *dead);
 
 #endif /* _DAXLEASE_RESOLVE_H */

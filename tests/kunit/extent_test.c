@@ -41,14 +41,13 @@ static void pages_are_found_where_they_are(struct kunit *test)
 {
 	const typeof(rows[0]) *row = test->param_value;
 	const struct piece *p;
-	struct dl_extents *ext = dl_extents_alloc();
+	struct dl_extents *ext = NULL;
 	struct daxlease_run run;
 	u64 page = 0, i;
 	int trim;
 
-	KUNIT_ASSERT_NOT_NULL(test, ext);
 	for (p = row->pieces; p->count; p++)
-		KUNIT_ASSERT_EQ(test, dl_extents_append(ext, p->count, p->pfn), 0);
+		KUNIT_ASSERT_EQ(test, dl_extents_append(&ext, p->count, p->pfn), 0);
 	KUNIT_EXPECT_EQ(test, ext->nr, row->runs);
 	for (trim = 0; trim < 2; trim++) {
 		for (page = 0, p = row->pieces; p->count; p++)
@@ -56,20 +55,45 @@ static void pages_are_found_where_they_are(struct kunit *test)
 				check_page(test, ext, page++, p->pfn + i);
 		KUNIT_EXPECT_FALSE(test, dl_extents_at(ext, page, &run));
 		KUNIT_EXPECT_FALSE(test, dl_extents_at(ext, U64_MAX, &run));
-		dl_extents_trim(ext);
+		dl_extents_trim(&ext);
 		KUNIT_EXPECT_EQ(test, ext->room, ext->nr);
+	}
+	dl_extents_free(ext);
+}
+
+/* Wherever a walk begins to look, it finds the same */
+static void a_walk_finds_what_a_look_does(struct kunit *test)
+{
+	const typeof(rows[0]) *row = test->param_value;
+	const struct piece *p;
+	struct dl_extents *ext = NULL;
+	struct daxlease_run want, got;
+	u64 page;
+	u32 from, at;
+
+	for (p = row->pieces; p->count; p++)
+		KUNIT_ASSERT_EQ(test, dl_extents_append(&ext, p->count, p->pfn), 0);
+	for (from = 0; from < row->runs + 2; from++) {
+		for (page = 0; dl_extents_at(ext, page, &want); page++) {
+			at = from;
+			KUNIT_ASSERT_TRUE(test, dl_extents_walk(ext, &at, page, &got));
+			KUNIT_EXPECT_MEMEQ(test, &got, &want, sizeof(got));
+			KUNIT_EXPECT_EQ(test, ext->runs[at].pfn + page - ext->runs[at].first,
+					want.pfn);
+		}
+		KUNIT_EXPECT_EQ(test, page, dl_extents_pages(ext));
+		KUNIT_EXPECT_FALSE(test, dl_extents_walk(ext, &at, page, &got));
 	}
 	dl_extents_free(ext);
 }
 
 static void a_run_ends_where_the_medium_does(struct kunit *test)
 {
-	struct dl_extents *ext = dl_extents_alloc();
+	struct dl_extents *ext = NULL;
 	struct daxlease_run run = {};
 
-	KUNIT_ASSERT_NOT_NULL(test, ext);
-	KUNIT_ASSERT_EQ(test, dl_extents_append(ext, 10, 100), 0);
-	KUNIT_ASSERT_EQ(test, dl_extents_append(ext, 5, 500), 0);
+	KUNIT_ASSERT_EQ(test, dl_extents_append(&ext, 10, 100), 0);
+	KUNIT_ASSERT_EQ(test, dl_extents_append(&ext, 5, 500), 0);
 	KUNIT_ASSERT_TRUE(test, dl_extents_at(ext, 4, &run));
 	KUNIT_EXPECT_EQ(test, run.count, 6);
 	KUNIT_ASSERT_TRUE(test, dl_extents_at(ext, 10, &run));
@@ -91,13 +115,12 @@ static void check_frames(struct kunit *test, const struct dl_extents *ext, u64 p
 
 static void frames_are_found_where_they_are(struct kunit *test)
 {
-	struct dl_extents *ext = dl_extents_alloc();
+	struct dl_extents *ext = NULL;
 
-	KUNIT_ASSERT_NOT_NULL(test, ext);
 	check_frames(test, ext, 0, U64_MAX, DL_RANGE_NONE);
-	KUNIT_ASSERT_EQ(test, dl_extents_append(ext, 10, 500), 0);
-	KUNIT_ASSERT_EQ(test, dl_extents_append(ext, 5, 100), 0);
-	KUNIT_ASSERT_EQ(test, dl_extents_append(ext, 5, 700), 0);
+	KUNIT_ASSERT_EQ(test, dl_extents_append(&ext, 10, 500), 0);
+	KUNIT_ASSERT_EQ(test, dl_extents_append(&ext, 5, 100), 0);
+	KUNIT_ASSERT_EQ(test, dl_extents_append(&ext, 5, 700), 0);
 	check_frames(test, ext, 500, 1, (struct dl_range){ 0, 0 });
 	check_frames(test, ext, 509, 1, (struct dl_range){ 9, 9 });
 	check_frames(test, ext, 103, 1, (struct dl_range){ 13, 13 });
@@ -111,11 +134,10 @@ static void frames_are_found_where_they_are(struct kunit *test)
 
 static void nothing_is_found_in_nothing(struct kunit *test)
 {
-	struct dl_extents *ext = dl_extents_alloc();
+	struct dl_extents *ext = NULL;
 	struct daxlease_run run;
 
-	KUNIT_ASSERT_NOT_NULL(test, ext);
-	dl_extents_trim(ext);
+	dl_extents_trim(&ext);
 	KUNIT_EXPECT_FALSE(test, dl_extents_at(ext, 0, &run));
 	dl_extents_free(ext);
 }
@@ -123,18 +145,17 @@ static void nothing_is_found_in_nothing(struct kunit *test)
 #ifdef CONFIG_FAILSLAB
 static void without_memory_nothing_changes(struct kunit *test)
 {
-	struct dl_extents *ext = dl_extents_alloc();
+	struct dl_extents *ext = NULL;
 	int err;
 
-	KUNIT_ASSERT_NOT_NULL(test, ext);
-	KUNIT_ASSERT_EQ(test, dl_extents_append(ext, 1, 100), 0);
+	KUNIT_ASSERT_EQ(test, dl_extents_append(&ext, 1, 100), 0);
 	current->fail_nth = 1;
-	err = dl_extents_append(ext, 1, 200);
+	err = dl_extents_append(&ext, 1, 200);
 	current->fail_nth = 0;
 	KUNIT_EXPECT_EQ(test, err, -ENOMEM);
 	KUNIT_EXPECT_EQ(test, ext->nr, 1);
 	check_page(test, ext, 0, 100);
-	KUNIT_EXPECT_EQ(test, dl_extents_append(ext, 1, 200), 0);
+	KUNIT_EXPECT_EQ(test, dl_extents_append(&ext, 1, 200), 0);
 	check_page(test, ext, 1, 200);
 	dl_extents_free(ext);
 }
@@ -147,6 +168,7 @@ static void without_memory_nothing_changes(struct kunit *test)
 
 static struct kunit_case cases[] = {
 	KUNIT_CASE_PARAM(pages_are_found_where_they_are, rows_gen_params),
+	KUNIT_CASE_PARAM(a_walk_finds_what_a_look_does, rows_gen_params),
 	KUNIT_CASE(a_run_ends_where_the_medium_does),
 	KUNIT_CASE(frames_are_found_where_they_are),
 	KUNIT_CASE(nothing_is_found_in_nothing),

@@ -132,11 +132,10 @@ static void end_lease(void *arg)
  */
 struct daxlease *rig_acquiring(struct kunit *test, struct rig *rig, u64 first, u64 last, u64 grace)
 {
-	struct dl_extents *ext = dl_extents_alloc();
+	struct dl_extents *ext = NULL;
 	struct daxlease *lease;
 	u64 page;
 
-	KUNIT_ASSERT_NOT_NULL(test, ext);
 	lease = dl_lease_alloc(rig->gate, rig->file, (struct dl_range){ first, last });
 	KUNIT_ASSERT_FALSE(test, IS_ERR(lease));
 	dl_break_prepare(lease);
@@ -144,7 +143,7 @@ struct daxlease *rig_acquiring(struct kunit *test, struct rig *rig, u64 first, u
 	dl_slot_init(&lease->slot, rig->queue, lease->id, 0, grace);
 	dl_lease_add_slot(lease, &lease->slot);
 	for (page = first; page <= last; page++)
-		if (dl_extents_append(ext, 1, page_to_pfn(rig->page)))
+		if (dl_extents_append(&ext, 1, page_to_pfn(rig->page)))
 			break;
 	rcu_assign_pointer(lease->extents, ext);
 	inode_lock(rig->inode);

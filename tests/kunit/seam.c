@@ -70,7 +70,7 @@ int dl_populate(const struct dl_window *w)
 	return 0;
 }
 
-int dl_resolve(const struct dl_window *w, struct dl_extents *ext, const bool *dead)
+int dl_resolve(const struct dl_window *w, struct dl_extents **ext, const bool *dead)
 {
 	u64 page;
 	int err;

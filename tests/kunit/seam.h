@@ -39,7 +39,7 @@ void seam_init(struct kunit *test, struct rig *rig, u64 pages);
 int real_dl_window_open(struct dl_window *w);
 void real_dl_window_close(struct dl_window *w);
 int real_dl_populate(const struct dl_window *w);
-int real_dl_resolve(const struct dl_window *w, struct dl_extents *ext, const bool *dead);
+int real_dl_resolve(const struct dl_window *w, struct dl_extents **ext, const bool *dead);
 int real_dl_blocks_check(struct inode *inode, struct dl_range range, const struct dl_extents *ext,
 			 u64 base, struct dl_range *stale);
 
