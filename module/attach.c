@@ -224,14 +224,32 @@ EXPORT_SYMBOL_GPL(daxlease_pgoff);
  */
 bool daxlease_run_at(const struct daxlease *lease, u64 page, struct daxlease_run *run)
 {
+	u32 at = 0;
+
+	return daxlease_run_walk(lease, &at, page, run);
+}
+EXPORT_SYMBOL_GPL(daxlease_run_at);
+
+/**
+ * daxlease_run_walk() - the same, for one who asks for all runs in turn
+ * @lease: the lease, acquired
+ * @at: what the last call has left there, 0 to begin with; only speed depends on it
+ * @page: counted from the start of the lease
+ * @run: filled; for what is live the answer does not change
+ *
+ * Context: any; takes no lock.
+ * Return: false if the lease has no such page.
+ */
+bool daxlease_run_walk(const struct daxlease *lease, u32 *at, u64 page, struct daxlease_run *run)
+{
 	bool found;
 
 	rcu_read_lock();
-	found = dl_extents_at(rcu_dereference(lease->extents), page, run);
+	found = dl_extents_walk(rcu_dereference(lease->extents), at, page, run);
 	rcu_read_unlock();
 	return found;
 }
-EXPORT_SYMBOL_GPL(daxlease_run_at);
+EXPORT_SYMBOL_GPL(daxlease_run_walk);
 
 /**
  * daxlease_attached_run() - the contiguous pages of an attachment that begin with a page

@@ -115,6 +115,23 @@ static int prove(const struct dl_window *w, struct page **pages, long n, u64 pgo
 }
 
 /*
+ * Not pin_user_pages(): a page with the shared marker passes for anonymous at unpin. What the page
+ * tables show needs no fault, and a walk of them without their locks finds it for a third.
+ */
+static long get_pages(const struct dl_window *w, unsigned long addr, long nr, struct page **pages)
+{
+	unsigned int flags = w->write ? FOLL_WRITE : 0;
+	long have = max(get_user_pages_fast_only(addr, nr, flags, pages), 0), more;
+
+	mmap_assert_locked(current->mm);
+	if (have == nr)
+		return nr;
+	more = get_user_pages(addr + (have << PAGE_SHIFT), nr - have, flags | FOLL_HWPOISON,
+			      pages + have);
+	return more > 0 ? have + more : have ?: more;
+}
+
+/*
  * Fault in what is at @pgoff and perhaps pages that follow, at most @max of them. No page is
  * referenced any more when this returns: what happens to them from now on, the hooks see.
  */
@@ -127,10 +144,8 @@ static int look_at(const struct dl_window *w, u64 pgoff, u64 max, struct look *k
 
 	if (mmap_read_lock_killable(current->mm))
 		return -EINTR;
-	/* Not pin_user_pages(): a page with the shared marker passes for anonymous at unpin. */
 	if (vma_proves(w, addr, pgoff))
-		n = get_user_pages(addr, look_size(w, addr, pgoff, max),
-				   FOLL_HWPOISON | (w->write ? FOLL_WRITE : 0), pages);
+		n = get_pages(w, addr, look_size(w, addr, pgoff, max), pages);
 	err = n > 0 ? prove(w, pages, n, pgoff, k) : n ?: -EFAULT;
 	while (n-- > 0)
 		put_page(pages[n]);

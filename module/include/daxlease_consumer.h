@@ -78,5 +78,6 @@ bool daxlease_attached_run(const struct daxlease_attachment *att, u64 page,
 			   struct daxlease_run *run);
 u64 daxlease_pgoff(const struct daxlease *lease);
 bool daxlease_run_at(const struct daxlease *lease, u64 page, struct daxlease_run *run);
+bool daxlease_run_walk(const struct daxlease *lease, u32 *at, u64 page, struct daxlease_run *run);
 
 #endif /* _DAXLEASE_CONSUMER_H */

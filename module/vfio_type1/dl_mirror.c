@@ -9,7 +9,7 @@
  * Locks, outermost first: iommu->lock > mirror lock > group->mutex > the IOMMU driver's. A fence
  * comes in with i_rwsem, an invalidate lock, mmap_lock or a locked DAX entry held and takes the
  * mirror lock, so whoever holds the mirror lock must not reclaim through a filesystem, fault on a
- * user address, or call into the daxlease core (daxlease_run_at() excepted, which takes no lock).
+ * user address, or call into the daxlease core (daxlease_run_walk() excepted, which takes no lock).
  * dl_lock() sees to the first two.
  *
  * A device with ATS enabled keeps translations of its own, and may use them without asking the

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * daxlease in VFIO type1: the page tables under a segment, in one domain or in all. Calls the IOMMU
- * core, and daxlease_run_at() for the pages.
+ * core, and daxlease_run_walk() for the pages.
  *
  * All of this with the mirror lock held.
  */
@@ -99,13 +99,15 @@ static int dl_table_runs(struct dl_seg *seg, struct iommu_domain *domain, struct
 	u64 larger = sizes ? (1UL << __ffs(sizes)) >> PAGE_SHIFT : 0;
 	struct daxlease_run run;
 	unsigned int n;
+	u32 at = 0;
 	u64 count;
 
 	stop = min(dl_call_end(&seg->span, page, larger), stop);
 	if (seg->small_pages)
 		stop = page + 1;
 	for (n = 0; n < room && page < stop; n++, page += count) {
-		if (!daxlease_run_at(seg->lease, page, &run) || WARN_ON_ONCE(run.first != page))
+		if (!daxlease_run_walk(seg->lease, &at, page, &run) ||
+		    WARN_ON_ONCE(run.first != page))
 			return -EFAULT;
 		count = min(run.count, stop - page);
 		sg_set_page(&sg[n], pfn_to_page(run.pfn), count << PAGE_SHIFT, 0);

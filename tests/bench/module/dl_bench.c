@@ -36,10 +36,11 @@ static struct iommu_domain *domain_of(const char *address, struct pci_dev **pdev
 static int runs_of_call(struct daxlease *lease, struct scatterlist *sg, u64 page, u64 stop)
 {
 	struct daxlease_run run;
+	u32 at = 0;
 	int n;
 
 	for (n = 0; n < BATCH && page < stop; n++, page += run.count) {
-		if (!daxlease_run_at(lease, page, &run))
+		if (!daxlease_run_walk(lease, &at, page, &run))
 			return -EFAULT;
 		run.count = min(run.count, stop - page);
 		sg_set_page(&sg[n], pfn_to_page(run.pfn), run.count << PAGE_SHIFT, 0);
