@@ -289,7 +289,7 @@ static void uring_dies_waiting(const struct test *t)
 const struct testcase paths_cases[] = {
 	{ "each-way-in-waits",
 	  "each system call that frees or moves blocks tells the holder what it will change, and waits unlocked",
-	  each_way_waits, ON_ANY | NEEDS_CORE, 60 },
+	  each_way_waits, ON_BOTH | NEEDS_CORE, 60 },
 	{ "remaps-wait-in-both-inode-orders",
 	  "clone and dedupe wait for source and destination, whichever inode XFS locks first",
 	  both_inode_orders, ON_XFS | NEEDS_CORE, 60 },

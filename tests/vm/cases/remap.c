@@ -301,7 +301,7 @@ const struct testcase remap_cases[] = {
 	  dedupe_breaks_both, ON_XFS | NEEDS_CORE, 30 },
 	{ "copy-file-range-shares-nothing",
 	  "copy_file_range of a leased file copies, and breaks nothing",
-	  copy_shares_nothing, ON_ANY | NEEDS_CORE | DEMO, 30 },
+	  copy_shares_nothing, ON_BOTH | NEEDS_CORE | DEMO, 30 },
 	{ "copy-from-elsewhere-as-without-lease",
 	  "copy_file_range from another filesystem to a leased file answers as without the lease",
 	  copy_from_elsewhere, ON_ANY | NEEDS_CORE, 0 },
