@@ -14,7 +14,7 @@ extern const struct testcase watch_cases[], type1_policy_cases[], gate_cases[];
 extern const struct testcase failnth_cases[];
 extern const struct testcase torture_cases[], permission_cases[];
 extern const struct testcase machinery_cases[], removal_fs_cases[], failure_cases[], broken_cases[];
-extern const struct testcase fair_cases[], limits_cases[], asleep_cases[], uring_cases[];
+extern const struct testcase fair_cases[], many_cases[], limits_cases[], asleep_cases[], uring_cases[];
 
 const struct testcase *const case_tables[] = {
 	stock_cases,
@@ -38,6 +38,7 @@ const struct testcase *const case_tables[] = {
 	refuse_cases,
 	permission_cases,
 	fair_cases,
+	many_cases,
 	limits_cases,
 	asleep_cases,
 	uring_cases,
