@@ -4,7 +4,7 @@
 
 extern const struct testcase selftest_cases[], stock_cases[], tools_cases[], abi_cases[], answers_cases[],
 	hold_cases[], type1_cases[], type1_groups_cases[], type1_fenced_cases[], type1_stock_cases[],
-	break_cases[], refuse_cases[], race_cases[], remap_cases[], removal_cases[], rearm_cases[],
+	break_cases[], refuse_cases[], race_cases[], remap_cases[], removal_cases[], removal_unload_cases[], rearm_cases[],
 	unload_cases[], timeline_cases[], qemu_cases[],
 	qemu_break_cases[], qemu_companion_cases[];
 extern const struct testcase paths_cases[], paths_moved_cases[], paths_calm_cases[];
@@ -57,6 +57,7 @@ const struct testcase *const case_tables[] = {
 	machinery_cases,
 	broken_cases,
 	unload_cases,
+	removal_unload_cases,
 	timeline_cases,
 	torture_cases,
 	qemu_companion_cases,	/* the last of a demonstration, too */

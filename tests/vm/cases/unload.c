@@ -25,7 +25,7 @@ static void refused_while_leased(const struct test *t)
 	CHECK(hooked_say("armed 1\n"));
 	CHECK_RET(ftrace_off(), -EBUSY, "kernel.ftrace_enabled=0 while armed");
 	story("kernel.ftrace_enabled=0 while a lease lives: EBUSY");
-	shell("for m in vfio_iommu_type1 rdma_rxe; do rmmod $m 2>/dev/null; done; true");
+	module_remove_users();
 	CHECK_RET(module_remove("daxlease"), -EAGAIN);
 	CHECK_EQ(lease_state(ctx, a.id), DAXLEASE_ACTIVE);
 	close(ctx);

@@ -37,6 +37,7 @@
  * @demo: in a demonstration
  * @tools: directory of the programs of user space, daxlease-qemu among them
  * @modules: directory of the modules that cases load (testmodule.h)
+ * @core: daxlease.ko, for a case that loads it by itself
  * @minutes: that a case which can go on for ever is given; 0: it is one of many
  * @seed: of random numbers
  */
@@ -47,6 +48,7 @@ struct test {
 	bool demo;
 	const char *tools;
 	const char *modules;
+	const char *core;
 	unsigned int minutes;
 	uint64_t seed;
 };

@@ -37,6 +37,11 @@ int module_remove(const char *name)
 	return syscall(SYS_delete_module, name, O_NONBLOCK) ? -errno : 0;
 }
 
+void module_remove_users(void)
+{
+	shell("for m in vfio_iommu_type1 rdma_rxe; do rmmod $m 2>/dev/null; done; true");
+}
+
 void hooked_check(const struct test *t, int ctx, enum daxlease_reason reason, const char *when)
 {
 	struct op op = { .kind = OP_PUNCH, .path = path_in(t->dir, "hooked"), .offset = 0, .length = PAGE };

@@ -20,6 +20,9 @@ void hooked_wait(const char *text);
 /* rmmod without waiting: 0 or -errno */
 int module_remove(const char *name);
 
+/* Unloads the drop-ins, which use daxlease.ko, if they are there */
+void module_remove_users(void);
+
 /*
  * One break from beginning to end, of a file of its own, by a punch that is heard as @reason. That ACQUIRE works says
  * that each hook has passed its self-test. @when: for people.

@@ -238,7 +238,7 @@ static void run_case(const struct testcase *c, const struct selection *s, const 
 {
 	static struct verdict v;
 	struct test t = { .fs = s->fs, .debug = s->debug, .demo = s->demo, .tools = paths->tools,
-			  .modules = paths->tests, .minutes = s->minutes, .seed = s->seed };
+			  .modules = paths->tests, .core = paths->core, .minutes = s->minutes, .seed = s->seed };
 	int64_t start = now_ns();
 	int kmsg = kmsg_open();
 	const char *why;
