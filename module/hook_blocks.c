@@ -23,9 +23,6 @@ struct answers {
 	u32 at;				/* of the run of @ext that was compared last */
 	struct dax_device *dax;
 	u64 start;			/* of the filesystem on @dax, bytes */
-	u64 piece;			/* page of @dax where a piece of memory begins */
-	u64 piece_pages;
-	u64 piece_pfn;
 	u64 next;			/* page of the file that comes next */
 	int err;
 	struct dl_range stale;		/* with -ESTALE: the first pages that are not as believed */
@@ -50,36 +47,20 @@ noinline __noclone int orig_fiemap_extent(struct fiemap_extent_info *info, u64 l
 	return ret;
 }
 
-/*
- * The driver says how far the memory goes that it is asked about; a single page if any of it is
- * known to be bad. -EHWPOISON: it is bad there; -EFAULT: it is gone.
- */
-static int find_piece(struct answers *a, u64 page)
+/* -EHWPOISON: the medium is bad there; -EFAULT: it is gone. */
+static int pfn_at(const struct answers *a, u64 phys, u64 *pfn)
 {
 	long nr;
 	pfn_t p;
 	int id;
 
 	id = dax_read_lock();
-	nr = dax_direct_access(a->dax, page, 1, DAX_ACCESS, NULL, &p);
+	nr = dax_direct_access(a->dax, (a->start + phys) >> PAGE_SHIFT, 1, DAX_ACCESS, NULL, &p);
 	dax_read_unlock(id);
 	if (nr < 1)
 		return nr == -EHWPOISON ? nr : -EFAULT;
-	a->piece = page;
-	a->piece_pages = nr;
-	a->piece_pfn = pfn_t_to_pfn(p);
+	*pfn = pfn_t_to_pfn(p);
 	return 0;
-}
-
-static int pfn_at(struct answers *a, u64 phys, u64 *pfn)
-{
-	u64 page = (a->start + phys) >> PAGE_SHIFT;
-	int err = 0;
-
-	if (page < a->piece || page - a->piece >= a->piece_pages)
-		err = find_piece(a, page);
-	*pfn = a->piece_pfn + (page - a->piece);
-	return err;
 }
 
 /* Is @ext as the filesystem says: pages @r of the file at @pfn? */
