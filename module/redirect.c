@@ -89,9 +89,9 @@ static int prepare(struct dl_redirect *r)
  * @set: not armed; all of it is, or nothing
  *
  * PERMANENT makes the kernel refuse to switch ftrace off meanwhile. From 6.12's ftrace.h: IPMODIFY
- * excludes livepatches and other redirects of the same function; RECURSION would have the core guard
- * the thunk, which calls nothing that is traced. Only registering tells BPF's trampolines to make
- * way, so functions are not added to a set that is armed.
+ * excludes livepatches and other redirects of the same function; RECURSION would have the core
+ * guard the thunk, which calls nothing that is traced. Only registering tells BPF's trampolines to
+ * make way, so functions are not added to a set that is armed.
  * Context: process context, may sleep; the caller serialises.
  * Return: 0; -EBUSY if another user of ftrace owns a function; -ENOENT if one is not there; -ENODEV
  * if ftrace has died, perhaps within this call: then dl_redirect_disarm() fails, too.
