@@ -4,8 +4,8 @@
  * checks sizes and copies, ioctl.c has one function for each ioctl.
  *
  * These take a copy of the user's structure, zero-extended, and return 0, after which it is copied
- * back if it has an answer, or an errno of the list in uapi/daxlease.h. What makes something that only the answer names has an end function, which takes it back
- * if the answer did not arrive.
+ * back if it has an answer, or an errno of the list in uapi/daxlease.h. What makes something that
+ * only the answer names has an end function, which takes it back if the answer did not arrive.
  */
 #ifndef _DAXLEASE_IOCTL_H
 #define _DAXLEASE_IOCTL_H
