@@ -46,6 +46,7 @@ const struct testcase *const case_tables[] = {
 	qemu_cases,
 	qemu_break_cases,
 	failnth_cases,
+	removal_unload_cases,
 	removal_fs_cases,
 	failure_cases,
 	dmabuf_cases,
@@ -57,7 +58,6 @@ const struct testcase *const case_tables[] = {
 	machinery_cases,
 	broken_cases,
 	unload_cases,
-	removal_unload_cases,
 	timeline_cases,
 	torture_cases,
 	qemu_companion_cases,	/* the last of a demonstration, too */
