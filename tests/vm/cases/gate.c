@@ -212,7 +212,7 @@ static void many_leases(const struct test *t)
 const struct testcase gate_cases[] = {
 	{ "truncate-through-overlayfs-waits",
 	  "overlayfs truncates the file below it without a word to the early hooks: the gate makes it wait",
-	  overlayfs, ON_ANY | NEEDS_CORE | DEMO, 30 },
+	  overlayfs, ON_ANY | NEEDS_CORE | DEMO, 60 },
 	{ "truncate-through-nfsd-waits",
 	  "so does the NFS server",
 	  nfsd, ON_ANY | NEEDS_CORE | STOCK_ONLY, 120 },

@@ -284,15 +284,15 @@ static void setuid_exec(const struct test *t)
 const struct testcase limits_cases[] = {
 	{ "subordinate-users-share-a-limit",
 	  "whoever a process is in user namespaces, their maker pays; a container has one limit",
-	  counted, ON_EXT4 | NEEDS_CORE, 30 },
+	  counted, ON_EXT4 | NEEDS_CORE, 60 },
 	{ "watches-are-limited",
 	  "watches are limited per user, whatever the number of contexts, and dead processes count",
-	  watches, ON_EXT4 | NEEDS_CORE, 30 },
+	  watches, ON_EXT4 | NEEDS_CORE, 60 },
 	{ "leases-are-charged-to-the-cgroup",
 	  "a memory cgroup bounds the leases of its tasks, and nobody else has to pay",
 	  charged, ON_XFS | NEEDS_CORE | STOCK_ONLY, 90 },
 	{ "watch-ends-with-setuid-exec",
 	  "who watched a process has no say over the leases that it takes as a setuid program",
-	  setuid_exec, ON_EXT4 | NEEDS_VFIO, 30 },
+	  setuid_exec, ON_EXT4 | NEEDS_VFIO, 60 },
 	{ 0 }
 };

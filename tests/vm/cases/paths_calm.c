@@ -321,7 +321,7 @@ static void block_list(const struct test *t)
 const struct testcase paths_calm_cases[] = {
 	{ "nothing-else-moves-blocks",
 	  "flags, trimming, resizing, caches and the like leave a leased file where it is",
-	  nothing_moves, ON_BOTH | NEEDS_CORE, 30 },
+	  nothing_moves, ON_BOTH | NEEDS_CORE, 60 },
 	{ "block-list-keeps-blocks",
 	  "ext4: changing between extents and a block list leaves a leased file where it is",
 	  block_list, ON_EXT4 | NEEDS_CORE, 0 },

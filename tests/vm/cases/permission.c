@@ -375,7 +375,7 @@ static void named_where_visible(const struct test *t)
 const struct testcase permission_cases[] = {
 	{ "permissions-are-as-documented",
 	  "each caller of the table in Documentation.md is allowed each ioctl, or gets the error, that the table says",
-	  permissions, ON_ANY | NEEDS_CORE, 30 },
+	  permissions, ON_ANY | NEEDS_CORE, 60 },
 	{ "breaker-is-named-where-visible",
 	  "a reader in another pid namespace is told neither pid nor name of the breaker",
 	  named_where_visible, ON_ANY | NEEDS_CORE, 0 },

@@ -113,6 +113,6 @@ const struct testcase stock_cases[] = {
 	  device_moves_data, ON_ANY | NEEDS_STOCK | STOCK_ONLY, 0 },
 	{ "unmapped-access-faults",
 	  "a device access to an unmapped address faults, is seen, and touches no memory",
-	  faults_are_seen, ON_ANY | NEEDS_STOCK | STOCK_ONLY, 30 },
+	  faults_are_seen, ON_ANY | NEEDS_STOCK | STOCK_ONLY, 60 },
 	{ 0 }
 };

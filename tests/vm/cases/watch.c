@@ -148,9 +148,9 @@ const struct testcase watch_cases[] = {
 	  mapping_handed_on, ON_ANY | NEEDS_VFIO | DEMO, 60 },
 	{ "watch-of-one-over-watch-of-all",
 	  "a context that watches all and one process gives the leases of that one the grace it asked for them",
-	  one_over_all, ON_ANY | NEEDS_VFIO, 30 },
+	  one_over_all, ON_ANY | NEEDS_VFIO, 60 },
 	{ "library-maps-and-rearms",
 	  "a VFIO user of libdaxlease is told, gives way, and gets its device addresses back",
-	  by_library, ON_ANY | NEEDS_VFIO | DEMO, 30 },
+	  by_library, ON_ANY | NEEDS_VFIO | DEMO, 60 },
 	{ 0 }
 };
