@@ -10,8 +10,9 @@
 #include "param.h"
 
 #include <errno.h>
-#include <stdbool.h>
+#include <fcntl.h>
 #include <sched.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mount.h>
@@ -181,10 +182,25 @@ static void queue_behind_locks(const struct test *t)
 	story("another user's creates in the same directory took %.1f ms at most, %.1f ms together", longest / 1e6, sum / 1e6);
 }
 
+/* A truncate that stands ready before there is a break, so that it comes soon after its beginning */
+struct joiner {
+	struct op op;
+	int go[2];
+};
+
+static int join_when_told(void *arg)
+{
+	struct joiner *j = arg;
+	char byte;
+
+	return read(j->go[0], &byte, 1) == 1 ? op_do(&j->op) : -EPIPE;
+}
+
 /* An early wait for a lease, and then somebody who holds the inode lock joins it: the process may even be the same */
 static void joined_with_lock(const struct test *t)
 {
-	struct op truncate = { .kind = OP_TRUNCATE }, punch = { .kind = OP_PUNCH, .length = PAGE };
+	struct op punch = { .kind = OP_PUNCH, .length = PAGE };
+	struct joiner truncate = { .op.kind = OP_TRUNCATE };
 	struct breaker breaker, joiner;
 	struct waits w = { 0 };
 	struct daxlease_event ev, ev2;
@@ -199,11 +215,13 @@ static void joined_with_lock(const struct test *t)
 		CHECK_SYS(fchown(fd, HOLDER, HOLDER));
 		id = acquire_as_holder(ctx, fd, R_MS * MS);
 		punch.path = numbered(t->dir, "up/file", i);
-		truncate.path = numbered("/run/ovl", "file", i);
+		truncate.op.path = numbered("/run/ovl", "file", i);
+		CHECK_SYS(pipe2(truncate.go, O_CLOEXEC));
+		breaker_start_fn(&joiner, join_when_told, &truncate, truncate.go[0]);
 		breaker_start(&breaker, &punch);
 		CHECK(lease_wait(ctx, id, DAXLEASE_EVENT_BREAK, &ev, SOON_MS));
 		CHECK_EQ(ev.flags, 0, "a file of its own has a budget of its own");
-		breaker_start(&joiner, &truncate);
+		CHECK_EQ(write(truncate.go[1], "", 1), 1);
 		/* On a slow machine the grace may be over before it comes */
 		CHECK(lease_wait(ctx, id, DAXLEASE_EVENT_BREAK | DAXLEASE_EVENT_FENCED, &ev2, SOON_MS));
 		if (ev2.bits & DAXLEASE_EVENT_BREAK) {
@@ -217,6 +235,8 @@ static void joined_with_lock(const struct test *t)
 		took(&joiner);
 		CHECK_RET(lease_release(ctx, id), 0);
 		close(fd);
+		close(truncate.go[0]);
+		close(truncate.go[1]);
 	}
 	param_reset();
 	CHECK_SYS(umount("/run/ovl"));
