@@ -78,7 +78,7 @@ int main(int argc, char **argv)
 	};
 	struct bench b = {
 		.dir = "/mnt/dax/bench", .big = GIB, .fragments = 64 * MIB, .reps = 7, .many = 100000,
-		.files = 10000, .contexts = 1000,
+		.files = 100000, .contexts = 1000,
 	};
 	struct module_paths paths = { .root = "" };
 	struct rlimit files = { 200000, 200000 };
