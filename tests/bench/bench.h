@@ -56,9 +56,8 @@ uint64_t meter_of(const char *row, const char *variant);
 /* One measurement of @variant in @row, of @amount times what the row is about (GiB, calls) */
 void sample(const char *row, const char *variant, uint64_t value, double amount);
 
-/* Where samples go: the port of the machine; what a process of a group writes at its end; and the last record */
+/* Where samples go: the port of the machine; and the last record */
 void samples_to(const char *path);
-void samples_names(void);
 void samples_end(void);
 
 /* profile.c */
@@ -67,7 +66,7 @@ void profile_ask(const char *what);
 void profile_start(const char *row, const char *variant);
 void profile_stop(void);
 
-/* If this process has profiled something, a line for each function of the kernel */
+/* After the first of each profile, a line for each function of the kernel */
 void profile_names(FILE *out);
 
 /* memory.c: @size bytes in 2 MiB units but for anonymous pages, all of them touched */

@@ -62,7 +62,6 @@ static bool run(void (*fn)(const struct bench *b), const struct bench *b)
 
 	if (!pid) {
 		fn(b);
-		samples_names();
 		exit(0);
 	}
 	CHECK_SYS(waitpid(pid, &status, 0));

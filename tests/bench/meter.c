@@ -82,11 +82,6 @@ void samples_to(const char *path)
 void sample(const char *row, const char *variant, uint64_t value, double amount)
 {
 	fprintf(out, "sample\t%s\t%s\t%.2f\n", row, variant, value / amount);
-	fflush(out);
-}
-
-void samples_names(void)
-{
 	profile_names(out);
 	fflush(out);
 }

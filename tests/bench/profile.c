@@ -7,7 +7,8 @@
 #include <string.h>
 
 static const char *asked[PROFILES];	/* "ROW=VARIANT" */
-static bool seen[PROFILES];		/* by this process */
+static bool begun[PROFILES];		/* by this process */
+static bool named[PROFILES];
 static bool running;
 
 void profile_ask(const char *what)
@@ -32,8 +33,8 @@ void profile_start(const char *row, const char *variant)
 	bool first = same(asked[0], row, variant), second = same(asked[1], row, variant);
 
 	running = first || second;
-	seen[0] |= first;
-	seen[1] |= second;
+	begun[0] |= first;
+	begun[1] |= second;
 	if (first)
 		MARK(1);
 	else if (second)
@@ -47,24 +48,28 @@ void profile_stop(void)
 	running = false;
 }
 
-/* As it is now: modules come and go between the groups */
-void profile_names(FILE *out)
+/* As it is at this moment: modules come and go, and so does ftrace's trampoline */
+static void names(FILE *out, int profile)
 {
 	char line[512], name[256], module[80], type;
 	unsigned long long address;
-	FILE *f;
+	FILE *f = fopen("/proc/kallsyms", "re");
 
-	if (!seen[0] && !seen[1])
-		return;
-	f = fopen("/proc/kallsyms", "re");
 	CHECK(f);
 	while (fgets(line, sizeof(line), f)) {
 		module[0] = 0;
-		if (sscanf(line, "%llx %c %255s %79s", &address, &type, name, module) < 3 || !strchr("tTwW", type))
-			continue;
-		for (int i = 0; i < PROFILES; i++)
-			if (seen[i])
-				fprintf(out, "name\t%d\t%llx\t%s\t%s\n", i, address, name, module);
+		if (sscanf(line, "%llx %c %255s %79s", &address, &type, name, module) >= 3 && strchr("tTwW", type))
+			fprintf(out, "name\t%d\t%llx\t%s\t%s\n", profile, address, name, module);
 	}
 	fclose(f);
+}
+
+void profile_names(FILE *out)
+{
+	for (int i = 0; i < PROFILES; i++) {
+		if (!begun[i] || named[i])
+			continue;
+		names(out, i);
+		named[i] = true;
+	}
 }
