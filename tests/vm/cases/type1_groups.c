@@ -155,7 +155,7 @@ static void closed_during_break(const struct test *t)
 
 /* ---- replay ---- */
 
-#define PIECE		(4 * MIB)
+#define PIECE		(6 * MIB)
 #define BETWEEN		(HELD_IOVA + PIECE)	/* anonymous memory, between two leased pieces of the file */
 
 /* The whole of the file goes, two pieces of it come back, with other memory between them */
@@ -192,7 +192,7 @@ static void replay_and_fences(const struct test *t)
 	void *ret;
 
 	hold_in_pieces(&h, t->dir);
-	punch(&h, 0);
+	punch(&h, 2 * MIB);
 	second = h;
 	vfio_prepare(&second.edu.vfio, &h.edu.vfio, 1);
 	test_module_load(t, "dl_test_replay", "iova=%llu", BETWEEN);
@@ -200,7 +200,7 @@ static void replay_and_fences(const struct test *t)
 	while (!replay_stands())
 		CHECK(pthread_tryjoin_np(thread, &ret) == EBUSY, "the attach ended without a replay");
 	story("a second device gets a domain of its own; its replay stands between two leases");
-	punch(&h, 2 * MIB);
+	punch(&h, 4 * MIB);
 	punch(&h, 2 * PIECE);
 	story("two granules are fenced meanwhile, one on either side");
 	CHECK_RET(write_text("/sys/module/dl_test_replay/parameters/go", "1"), 0);
@@ -209,8 +209,8 @@ static void replay_and_fences(const struct test *t)
 	test_module_unload("dl_test_replay");
 
 	vfio_start(&second.edu.vfio);
-	held_check_fenced(&second, MIB);
-	check_both(&h, &second, 3 * MIB, 2 * PIECE + 3 * MIB);
+	held_check_fenced(&second, 3 * MIB);
+	check_both(&h, &second, 5 * MIB, MIB);
 	check_both(&h, &second, 2 * PIECE + MIB, 2 * PIECE + 2 * MIB);
 	story("neither device reaches what was fenced, both what was not");
 	punch(&h, 2 * PIECE + 2 * MIB);
