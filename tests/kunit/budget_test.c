@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /* budget: the arithmetic of a leaky bucket, with a clock of its own. */
+#include <linux/sched.h>
+
+#include "quota.h"
 #include "rig.h"
 
 #define MS	NSEC_PER_MSEC
@@ -117,11 +120,40 @@ static void others_do_not_pay(struct kunit *test)
 	}
 }
 
+#ifdef CONFIG_FAILSLAB
+/* Its user has no budget yet, so that making one fails, too */
+static void a_lease_without_memory_is_not_counted(struct kunit *test)
+{
+	struct rig *rig = test->priv;
+	struct dl_range range = { 0, 0 };
+	struct daxlease *lease;
+	u64 before = dl_quota_total();
+	int nth = 0;
+
+	do {
+		current->fail_nth = ++nth;
+		lease = dl_lease_alloc(rig->gate, rig->file, range);
+		current->fail_nth = 0;
+		KUNIT_EXPECT_EQ(test, dl_quota_total(), before + !IS_ERR(lease));
+	} while (lease == ERR_PTR(-ENOMEM));
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, lease);
+	KUNIT_EXPECT_GT_MSG(test, nth, 3, "not every allocation failed");
+	dl_lease_put(lease);
+	RIG_UNTIL(test, dl_quota_total() == before);
+}
+#else
+static void a_lease_without_memory_is_not_counted(struct kunit *test)
+{
+	kunit_skip(test, "needs CONFIG_FAILSLAB");
+}
+#endif
+
 static struct kunit_case cases[] = {
 	KUNIT_CASE_PARAM(bucket_leaks, rows_gen_params),
 	KUNIT_CASE(room_is_the_holders),
 	KUNIT_CASE(spent_is_remembered),
 	KUNIT_CASE(others_do_not_pay),
+	KUNIT_CASE(a_lease_without_memory_is_not_counted),
 	{}
 };
 
