@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /* budget: the arithmetic of a leaky bucket, with a clock of its own. */
+#include <linux/cred.h>
 #include <linux/sched.h>
 
 #include "quota.h"
@@ -121,15 +122,22 @@ static void others_do_not_pay(struct kunit *test)
 }
 
 #ifdef CONFIG_FAILSLAB
-/* Its user has no budget yet, so that making one fails, too */
+/* A user whom no other case knows: what counts for a user has to be made, and that fails, too */
 static void a_lease_without_memory_is_not_counted(struct kunit *test)
 {
 	struct rig *rig = test->priv;
 	struct dl_range range = { 0, 0 };
 	u64 before = dl_quota_total();
 	int nth = 0, failed = 0, left;
+	const struct cred *old;
 	struct daxlease *lease;
+	struct cred *cred = prepare_creds();
 
+	KUNIT_ASSERT_NOT_NULL(test, cred);
+	cred->uid = KUIDT_INIT(4711);
+	cred->euid = cred->uid;
+	cred->fsuid = cred->uid;
+	old = override_creds(cred);
 	do {
 		current->fail_nth = ++nth;
 		lease = dl_lease_alloc(rig->gate, rig->file, range);
@@ -139,8 +147,10 @@ static void a_lease_without_memory_is_not_counted(struct kunit *test)
 		failed += IS_ERR(lease);
 		if (!IS_ERR(lease))
 			dl_lease_put(lease);
-		RIG_UNTIL(test, dl_quota_total() == before);
 	} while (!left);
+	revert_creds(old);
+	put_cred(cred);
+	RIG_UNTIL(test, dl_quota_total() == before);
 	KUNIT_EXPECT_GE_MSG(test, failed, 2, "making the budget did not fail");
 }
 #else
