@@ -20,7 +20,8 @@ help:
 	@echo "make check      install what is needed, build, run every test; last line: the verdict"
 	@echo "make bench      what leases cost, measured in a virtual machine beside what they are compared with"
 	@echo "make mutants    build wrong versions of the modules; each must make a test fail (two hours)"
-	@echo "make torture    everything at once under a device that writes: MINUTES=10, SEED=1, FS=xfs, debug kernel"
+	@echo "make torture    everything at once under a device that writes: MINUTES=10, SEED=1, FS=xfs, debug kernel;"
+	@echo "                CASE=removal-unload-under-load: the module, loaded and unloaded without end"
 	@echo "make            build modules and user space (make deps installs what that needs)"
 	@echo "make modules    daxlease.ko and the drop-ins, vfio_iommu_type1 and rdma_rxe, in build/RELEASE/"
 	@echo "                KDIR=DIR: for another kernel than the newest linux-headers-6.12"
@@ -106,10 +107,11 @@ picture: all tests
 torture: MINUTES = 10
 torture: SEED = 1
 torture: FS = xfs
+torture: CASE = torture-writes-nothing-astray
 torture: deps
 	@$(MAKE) --no-print-directory all tests
 	@dir=$$(tests/vm/debug-kernel) && $(MAKE) --no-print-directory -s modules test-modules KDIR="$$dir/build"
-	@tests/vm/run --kernel debug --fs $(FS) --minutes $(MINUTES) --seed $(SEED) --verbose torture-writes-nothing-astray
+	@tests/vm/run --kernel debug --fs $(FS) --minutes $(MINUTES) --seed $(SEED) --verbose $(CASE)
 
 clean:
 	rm -rf build
