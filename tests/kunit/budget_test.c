@@ -121,7 +121,6 @@ static void others_do_not_pay(struct kunit *test)
 	}
 }
 
-#ifdef CONFIG_FAILSLAB
 /* A user whom no other case knows: what counts for a user has to be made, and that fails, too */
 static void a_lease_without_memory_is_not_counted(struct kunit *test)
 {
@@ -153,12 +152,6 @@ static void a_lease_without_memory_is_not_counted(struct kunit *test)
 	RIG_UNTIL(test, dl_quota_total() == before);
 	KUNIT_EXPECT_GE_MSG(test, failed, 2, "making the budget did not fail");
 }
-#else
-static void a_lease_without_memory_is_not_counted(struct kunit *test)
-{
-	kunit_skip(test, "needs CONFIG_FAILSLAB");
-}
-#endif
 
 static struct kunit_case cases[] = {
 	KUNIT_CASE_PARAM(bucket_leaks, rows_gen_params),

@@ -142,7 +142,6 @@ static void nothing_is_found_in_nothing(struct kunit *test)
 	dl_extents_free(ext);
 }
 
-#ifdef CONFIG_FAILSLAB
 static void without_memory_nothing_changes(struct kunit *test)
 {
 	struct dl_extents *ext = NULL;
@@ -159,12 +158,6 @@ static void without_memory_nothing_changes(struct kunit *test)
 	check_page(test, ext, 1, 200);
 	dl_extents_free(ext);
 }
-#else
-static void without_memory_nothing_changes(struct kunit *test)
-{
-	kunit_skip(test, "needs CONFIG_FAILSLAB");
-}
-#endif
 
 static struct kunit_case cases[] = {
 	KUNIT_CASE_PARAM(pages_are_found_where_they_are, rows_gen_params),

@@ -168,7 +168,6 @@ static void holders_hear_when_the_last_bar_is_gone(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, ev.lost_length, GRANULE * PAGE_SIZE);
 }
 
-#ifdef CONFIG_FAILSLAB
 #define RESERVE	64
 
 static void the_pool_serves_without_memory_and_runs_dry(struct kunit *test)
@@ -191,12 +190,6 @@ static void the_pool_serves_without_memory_and_runs_dry(struct kunit *test)
 		if (ops[i])
 			dl_op_end(ops[i]);
 }
-#else
-static void the_pool_serves_without_memory_and_runs_dry(struct kunit *test)
-{
-	kunit_skip(test, "needs CONFIG_FAILSLAB");
-}
-#endif
 
 static struct kunit_case cases[] = {
 	KUNIT_CASE(a_record_bars_its_range_and_no_more),

@@ -20,6 +20,10 @@
 #include "gate.h"
 #include "opctx.h"
 
+#ifndef CONFIG_FAILSLAB
+#error "cases let allocations fail: a kernel with tests/vm/debug.config"
+#endif
+
 #define GRANULE		DL_GRANULE_PAGES
 #define LONG_GRACE	(600 * NSEC_PER_SEC)	/* no case lasts so long */
 #define SOON		(20 * HZ)		/* what does not happen in this time never does */
