@@ -19,7 +19,7 @@ help:
 	@echo "make demo-rdma  the same for RDMA, with the programs of Debian's perftest"
 	@echo "make check      install what is needed, build, run every test; last line: the verdict"
 	@echo "make bench      what leases cost, measured in a virtual machine beside what they are compared with"
-	@echo "make mutants    build wrong versions of the modules; each must make a test fail (two hours)"
+	@echo "make mutants    build wrong versions of the modules; each must make a test fail (an hour)"
 	@echo "make torture    everything at once under a device that writes: MINUTES=10, SEED=1, FS=xfs, debug kernel;"
 	@echo "                CASE=removal-unload-under-load: the module, loaded and unloaded without end"
 	@echo "make            build modules and user space (make deps installs what that needs)"

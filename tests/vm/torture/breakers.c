@@ -65,22 +65,24 @@ static struct hole choose(struct actor *a)
 	return h;
 }
 
-/* Words that are neither those of @a nor of @b, both a page */
-static int64_t neither(const void *page, const void *a, const void *b)
+/* The first byte that is neither that of @a nor of @b, both a page */
+static int64_t neither(const unsigned char *page, const unsigned char *a, const unsigned char *b)
 {
-	const volatile uint64_t *word = page;
-	const uint64_t *one = a, *other = b;
+	const volatile unsigned char *byte = page;
 
-	for (unsigned int i = 0; i < PAGE / 8; i++) {
-		uint64_t w = word[i];
+	for (unsigned int i = 0; i < PAGE; i++) {
+		unsigned char c = byte[i];
 
-		if (w != one[i] && w != other[i])
+		if (c != a[i] && c != b[i])
 			return i;
 	}
 	return -1;
 }
 
-/* One page has the words of @want, or of @too as well */
+/*
+ * One page has the bytes of @want, or of @too as well. Bytes, not words: the device's copy may be held up anywhere, and
+ * meet what a processor writes in the middle of a word.
+ */
 static void check_page(const struct torture *t, uint64_t p, const char *what, const void *want, const void *too)
 {
 	const unsigned char *page = t->map + p * PAGE;
@@ -89,8 +91,8 @@ static void check_page(const struct torture *t, uint64_t p, const char *what, co
 	if (!memcmp(page, want, PAGE) || !memcmp(page, too, PAGE))
 		return;
 	at = neither(page, want, too);
-	CHECK(at < 0, "page %llu, %s, has 0x%llx in word %lld", (unsigned long long)p, what,
-	      (unsigned long long)((uint64_t *)page)[at < 0 ? 0 : at], (long long)at);
+	CHECK(at < 0, "page %llu, %s, has 0x%x in byte %lld", (unsigned long long)p, what, page[at < 0 ? 0 : at],
+	      (long long)at);
 }
 
 void check_pattern_pages(struct torture *t, uint64_t first, uint64_t last)

@@ -11,7 +11,7 @@
  *	grouper		puts two more devices into the container and takes them out (neighbours.c)
  *
  * The arena is one file in REGIONS mappings, which is full of a pattern. No one but a breaker writes to odd
- * pages, and only in its quarter: what they have is known to the byte at any time. An even page has words of the
+ * pages, and only in its quarter: what they have is known to the byte at any time. An even page has bytes of the
  * pattern, of the hole that was there, or of the device.
  *
  * Each actor decides by random numbers of its own, made from the seed, so the same seed makes the same decisions;
@@ -112,7 +112,7 @@ void *lessee_actor(void *actor);
 void *mapper_actor(void *actor);
 void *grouper_actor(void *actor);
 
-/* Every odd page of [first, last] has the pattern; each word of the even ones is the pattern's or the device's */
+/* Every odd page of [first, last] has the pattern; each byte of the even ones is the pattern's or the device's */
 void check_pattern_pages(struct torture *t, uint64_t first, uint64_t last);
 
 #endif /* TORTURE_H */
