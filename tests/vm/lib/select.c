@@ -95,11 +95,10 @@ const struct testcase **select_cases(const struct selection *s)
 
 bool select_checks(const struct selection *s)
 {
-	bool selftest = s->alone;
-
 	for (char **name = s->names; *name; name++)
-		selftest |= !!(find(*name)->flags & SELFTEST);
-	return !selftest;
+		if (find(*name)->flags & (SELFTEST | BROKEN))
+			return false;
+	return true;
 }
 
 void select_list(void)
@@ -118,11 +117,11 @@ void select_plan(const struct selection *s)
 	const struct testcase **list = select_cases(s);
 
 	for (const struct testcase **c = list; *c; c++)
-		printf("%s\t%s\n", (*c)->name, (*c)->desc);
+		printf("%s\t%s\t%s\n", (*c)->name, (*c)->flags & TURNS ? "single" : "multi", (*c)->desc);
 	if (*list && select_checks(s)) {
 		if (s->debug)
-			printf("%s\t%s\n", CASE_NO_LEAK, "kmemleak finds nothing of ours");
-		printf("%s\t%s\n", CASE_CLEAN,
+			printf("%s\t-\t%s\n", CASE_NO_LEAK, "kmemleak finds nothing of ours");
+		printf("%s\t-\t%s\n", CASE_CLEAN,
 		       "modules unload, the filesystem unmounts and is consistent");
 	}
 	free(list);

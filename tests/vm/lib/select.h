@@ -44,7 +44,10 @@ const struct testcase **select_cases(const struct selection *s);
 /* Whether the checks after the last case belong to this selection: what is left should be sound */
 bool select_checks(const struct selection *s);
 
-/* Prints all cases for a person, or the plan of a selection, a name a line */
+/*
+ * Prints all cases for a person, or the plan of a selection, a line each: name, QEMU's threads if it is ALONE ("-": of a
+ * check after the last one), description
+ */
 void select_list(void);
 void select_plan(const struct selection *s);
 
