@@ -87,18 +87,23 @@ struct crowd {
 /**
  * struct lessee - a process that has leases in each round
  * @nr: its number
- * @path: its file
+ * @path: of its file ([true]), and of one that nobody leases, for its breaker
  * @go: a byte: a round begins
  * @says: a byte when it has a lease, and one when it has none any more
  */
 struct lessee {
 	int nr;
-	char path[256];
+	char path[2][256];
 	int go[2];
 	int says[2];
 };
 
 static struct crowd *crowd;
+
+static void say(int fd, const char *what)
+{
+	CHECK_EQ(write(fd, what, 1), 1);
+}
 
 static void acquire_some(const struct lessee *l, int ctx, int fd, struct daxlease_acquire *a)
 {
@@ -126,7 +131,7 @@ static void hold_leases(struct lessee *l, int fd)
 	for (int i = 0; i < 2; i++) {
 		acquire_some(l, ctx, fd, &a);
 		if (!i)
-			CHECK_EQ(write(l->says[1], "h", 1), 1);
+			say(l->says[1], "h");
 		CHECK(lease_wait(ctx, a.id, DAXLEASE_EVENT_BREAK, &ev, SOON_MS), "nobody breaks the lease");
 		atomic_fetch_add(&crowd->breaks, 1);
 		if (i)
@@ -135,12 +140,12 @@ static void hold_leases(struct lessee *l, int fd)
 		CHECK_RET(lease_release(ctx, a.id), 0);
 	}
 	close(ctx);
-	CHECK_EQ(write(l->says[1], "d", 1), 1);
+	say(l->says[1], "d");
 }
 
 static void be_lessee(struct lessee *l)
 {
-	int fd = CHECK_SYS(open(l->path, O_RDWR | O_CLOEXEC));
+	int fd = CHECK_SYS(open(l->path[true], O_RDWR | O_CLOEXEC));
 	char c;
 
 	close(l->go[1]);
@@ -156,14 +161,12 @@ static void be_lessee(struct lessee *l)
 static void be_breaker(const struct lessee *l)
 {
 	static unsigned char pattern[SIZE];
-	char other[sizeof(l->path) + 8];
 	uint64_t at, end;
 	int fd[2];
 
 	pattern_fill(pattern, SIZE, 1, 0);
-	snprintf(other, sizeof(other), "%s-other", l->path);
-	fd[true] = CHECK_SYS(open(l->path, O_RDWR | O_CLOEXEC));
-	fd[false] = CHECK_SYS(open(other, O_RDWR | O_CLOEXEC));
+	for (int k = 0; k < 2; k++)
+		fd[k] = CHECK_SYS(open(l->path[k], O_RDWR | O_CLOEXEC));
 	for (unsigned int n = 0; !crowd->stop; n++) {
 		int f = fd[atomic_exchange(&crowd->turn[l->nr], false)];
 
@@ -193,11 +196,6 @@ static void be_reader(void)
 			atomic_fetch_add(&crowd->reads, 1);
 		usleep(REST_US);
 	}
-}
-
-static void say(int fd, const char *what)
-{
-	CHECK_EQ(write(fd, what, 1), 1);
 }
 
 static void expect(int fd, char what)
@@ -250,7 +248,6 @@ static void under_load(const struct test *t)
 	pid_t lessee[LESSEES], breaker[LESSEES], reader;
 	int fd = file_create(path_in(t->dir, "kept"), SIZE, 1);
 	struct lessee l[LESSEES];
-	char name[32];
 
 	crowd = mmap(NULL, sizeof(*crowd), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	CHECK(crowd != MAP_FAILED);
@@ -258,11 +255,10 @@ static void under_load(const struct test *t)
 	unload();
 	for (int i = 0; i < LESSEES; i++) {
 		l[i].nr = i;
-		snprintf(name, sizeof(name), "file%d-other", i);
-		close(file_create(path_in(t->dir, name), SIZE, 1));
-		*strchr(name, '-') = 0;
-		snprintf(l[i].path, sizeof(l[i].path), "%s/%s", t->dir, name);
-		close(file_create(l[i].path, SIZE, 1));
+		for (int k = 0; k < 2; k++) {
+			snprintf(l[i].path[k], sizeof(l[i].path[k]), "%s/file%d%s", t->dir, i, k ? "" : "-other");
+			close(file_create(l[i].path[k], SIZE, 1));
+		}
 		CHECK_SYS(pipe2(l[i].go, O_CLOEXEC));
 		CHECK_SYS(pipe2(l[i].says, O_CLOEXEC));
 	}
@@ -297,9 +293,8 @@ static void under_load(const struct test *t)
 		join(lessee[i], "a lessee");
 	}
 	for (int i = 0; i < LESSEES; i++) {
-		snprintf(name, sizeof(name), "file%d-other", i);
-		for (int k = 0; k < 2; k++, *strchrnul(name, '-') = 0) {
-			fd = CHECK_SYS(open(path_in(t->dir, name), O_RDONLY | O_CLOEXEC));
+		for (int k = 0; k < 2; k++) {
+			fd = CHECK_SYS(open(l[i].path[k], O_RDONLY | O_CLOEXEC));
 			CHECK_PATTERN(fd, 0, SIZE, 1);
 			close(fd);
 		}
