@@ -117,9 +117,9 @@ static void breaker_oopses(const struct test *t)
 const struct testcase broken_cases[] = {
 	{ "ftrace-kill-is-survived",
 	  "after ftrace_kill() leases are safe, then there are none, and the module stays",
-	  ftrace_is_killed, ON_EXT4 | NEEDS_CORE | ALONE | BROKEN | STOCK_ONLY, 60 },
+	  ftrace_is_killed, ON_EXT4 | NEEDS_CORE | BROKEN | STOCK_ONLY, 60 },
 	{ "oops-of-a-breaker-is-survived",
 	  "a breaker that dies inside a hook bars nothing, holds up nobody, and keeps the module",
-	  breaker_oopses, ON_XFS | NEEDS_CORE | ALONE | BROKEN | DEBUG_ONLY, 60 },
+	  breaker_oopses, ON_XFS | NEEDS_CORE | BROKEN | DEBUG_ONLY, 60 },
 	{ 0 }
 };

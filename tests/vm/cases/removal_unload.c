@@ -385,7 +385,7 @@ static void asleep_inside(const struct test *t)
 const struct testcase removal_unload_cases[] = {
 	{ "removal-unload-under-load",
 	  "the module is loaded, used and unloaded again and again, while operations go on and debugfs is read",
-	  under_load, ON_ANY | NEEDS_CORE | ALONE | TURNS, 300 },
+	  under_load, ON_ANY | NEEDS_CORE | TURNS, 300 },
 	{ "removal-waits-for-who-sleeps-in-a-hook",
 	  "the module cannot go while a task sleeps in an operation that a hook has let through",
 	  asleep_inside, ON_ANY | NEEDS_CORE, 60 },

@@ -134,6 +134,8 @@ const char *check_filesystem(const char *fs)
 		return "umount failed";
 	if (shell(strcmp(fs, "xfs") ? "e2fsck -fn /dev/pmem0" : "xfs_repair -n /dev/pmem0"))
 		return "the filesystem is not consistent (see the console)";
+	if (shell("mount -o dax=%s /dev/pmem0 /mnt/dax", strcmp(fs, "xfs") ? "inode" : "always"))
+		return "mount failed";
 	return NULL;
 }
 

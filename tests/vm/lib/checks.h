@@ -22,7 +22,7 @@ const char *check_leases(const char *name);
  */
 bool check_kmemleak(const char *name);
 
-/* Unmounts /mnt/dax and checks the filesystem @fs: NULL or what is wrong */
+/* Unmounts /mnt/dax, checks the filesystem @fs, and mounts it again: NULL or what is wrong */
 const char *check_filesystem(const char *fs);
 
 /*

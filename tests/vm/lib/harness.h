@@ -28,8 +28,8 @@
 #define DEMO_RDMA	(1U << 13)	/* part of the demonstration "rdma" */
 #define STOCK_ONLY	(1U << 14)	/* of user space, or too slow with the debug kernel's checks */
 #define ALONE		(1U << 16)	/* in a machine of its own, whose processors run at the same time, whatever others' do */
-#define TURNS		(1U << 17)	/* with ALONE: they take turns, since it patches the kernel all the time (tests/vm/boot) */
-#define BROKEN		(1U << 18)	/* with ALONE: leaves a kernel that is good for nothing, and looks at the log itself */
+#define TURNS		(1U << 17)	/* where they take turns, since it patches the kernel all the time (tests/vm/boot) */
+#define BROKEN		(1U << 18)	/* after the checks, as it leaves a kernel that is good for nothing; looks at the log itself */
 
 /**
  * struct test - what a running case is told

@@ -5,7 +5,7 @@
  *
  *   vm-cases --list | --plan SELECTION | --run SELECTION --core KO --type1 KO --rxe KO --root DIR
  *            --tools DIR --modules DIR --results FILE
- *   SELECTION: --fs ext4|xfs [--debug] [--alone] [--demo GROUP] [--minutes N] [--seed S]
+ *   SELECTION: --fs ext4|xfs [--debug] [--turns] [--alone] [--demo GROUP] [--minutes N] [--seed S]
  *              [CASE...]
  *   vm-cases --op ...            one file operation, for a breaker (breaker.c)
  */
@@ -305,15 +305,17 @@ static void run_checks(const struct selection *s)
 static int run_all(const struct selection *s, const struct module_paths *paths)
 {
 	const struct testcase **list = select_cases(s);
-	unsigned int n = 0;
+	size_t sound = select_sound(list), n = 0;
 
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
 	fault_setup();
+	for (; n < sound; n++)
+		run_case(list[n], s, paths);
+	if (select_checks(list))
+		run_checks(s);
 	for (; list[n]; n++)
 		run_case(list[n], s, paths);
-	if (n && select_checks(s))
-		run_checks(s);
-	report("end", "%u", n);
+	report("end", "%zu", n);
 	free(list);
 	return 0;
 }
@@ -323,8 +325,8 @@ int main(int argc, char **argv)
 	static const struct option options[] = {
 		{ "list", no_argument, NULL, 'l' }, { "plan", no_argument, NULL, 'p' },
 		{ "run", no_argument, NULL, 'r' }, { "fs", required_argument, NULL, 'f' },
-		{ "debug", no_argument, NULL, 'd' }, { "alone", no_argument, NULL, 'a' },
-	 { "demo", required_argument, NULL, 'D' },
+		{ "debug", no_argument, NULL, 'd' }, { "turns", no_argument, NULL, 'u' },
+		{ "alone", no_argument, NULL, 'a' }, { "demo", required_argument, NULL, 'D' },
 		{ "core", required_argument, NULL, 'c' }, { "type1", required_argument, NULL, 't' },
 		{ "rxe", required_argument, NULL, 'x' }, { "modules", required_argument, NULL, 'M' },
 		{ "root", required_argument, NULL, 'R' }, { "tools", required_argument, NULL, 'T' },
@@ -342,6 +344,7 @@ int main(int argc, char **argv)
 		case 'l': case 'p': case 'r': what = opt; break;
 		case 'f': s.fs = optarg; break;
 		case 'd': s.debug = true; break;
+		case 'u': s.turns = true; break;
 		case 'a': s.alone = true; break;
 		case 'D':
 			s.demo = select_demo(optarg);

@@ -31,12 +31,17 @@ static bool named(const struct selection *s, const char *name)
 	return false;
 }
 
+static bool needs_own_machine(const struct selection *s, const struct testcase *c)
+{
+	return c->flags & ALONE || (c->flags & TURNS && !s->turns);
+}
+
 /* @nth: of the cases that will do with one filesystem on the debug kernel: they take turns */
 static bool wanted(const struct selection *s, const struct testcase *c, unsigned int nth)
 {
 	bool xfs = !strcmp(s->fs, "xfs");
 
-	if (!(c->flags & (xfs ? ON_XFS : ON_EXT4)) || !!(c->flags & ALONE) != s->alone)
+	if (!(c->flags & (xfs ? ON_XFS : ON_EXT4)) || needs_own_machine(s, c) != s->alone)
 		return false;
 	if ((c->flags & ON_ONE) && s->debug && !*s->names && nth % 2 != xfs)
 		return false;
@@ -47,8 +52,11 @@ static bool wanted(const struct selection *s, const struct testcase *c, unsigned
 	return *s->names ? named(s, c->name) : !(c->flags & SELFTEST);
 }
 
-static bool needs_ours(const struct testcase *c)
+/* Those for stock modules come first, those that break the kernel last */
+static int rank(const struct testcase *c)
 {
+	if (c->flags & BROKEN)
+		return 2;
 	return !(c->flags & NEEDS_STOCK) && c->flags & (NEEDS_CORE | NEEDS_VFIO | NEEDS_RXE);
 }
 
@@ -80,12 +88,12 @@ const struct testcase **select_cases(const struct selection *s)
 	if (!list)
 		abort();
 	n = 0;
-	for (int own = 0; own < 2; own++) {
+	for (int r = 0; r < 3; r++) {
 		nth = 0;
 		for (const struct testcase *const *t = case_tables; *t; t++) {
 			for (const struct testcase *c = *t; c->name; c++) {
 				nth += !!(c->flags & ON_ONE);
-				if (needs_ours(c) == own && wanted(s, c, nth))
+				if (rank(c) == r && wanted(s, c, nth))
 					list[n++] = c;
 			}
 		}
@@ -93,12 +101,20 @@ const struct testcase **select_cases(const struct selection *s)
 	return list;
 }
 
-bool select_checks(const struct selection *s)
+size_t select_sound(const struct testcase **list)
 {
-	for (char **name = s->names; *name; name++)
-		if (find(*name)->flags & (SELFTEST | BROKEN))
-			return false;
-	return true;
+	size_t n = 0;
+
+	while (list[n] && !(list[n]->flags & BROKEN))
+		n++;
+	return n;
+}
+
+bool select_checks(const struct testcase **list)
+{
+	size_t n = select_sound(list);
+
+	return n && !(list[0]->flags & SELFTEST);
 }
 
 void select_list(void)
@@ -112,17 +128,24 @@ void select_list(void)
 				       c->flags & DEMO ? "demo" : "    ", c->desc);
 }
 
+static void print_cases(const struct testcase **list, size_t n)
+{
+	for (; n-- && *list; list++)
+		printf("%s\t%s\t%s\n", (*list)->name, (*list)->flags & TURNS ? "single" : "multi", (*list)->desc);
+}
+
 void select_plan(const struct selection *s)
 {
 	const struct testcase **list = select_cases(s);
+	size_t sound = select_sound(list);
 
-	for (const struct testcase **c = list; *c; c++)
-		printf("%s\t%s\t%s\n", (*c)->name, (*c)->flags & TURNS ? "single" : "multi", (*c)->desc);
-	if (*list && select_checks(s)) {
+	print_cases(list, sound);
+	if (select_checks(list)) {
 		if (s->debug)
 			printf("%s\t-\t%s\n", CASE_NO_LEAK, "kmemleak finds nothing of ours");
 		printf("%s\t-\t%s\n", CASE_CLEAN,
 		       "modules unload, the filesystem unmounts and is consistent");
 	}
+	print_cases(list + sound, SIZE_MAX);
 	free(list);
 }

@@ -8,7 +8,7 @@
 
 #include "harness.h"
 
-/* Checks of the runner itself, reported like cases after the last one */
+/* Checks of the runner itself, reported like cases after the last one that leaves the kernel sound */
 #define CASE_NO_LEAK	"no-memory-leaked"	/* debug kernel only */
 #define CASE_CLEAN	"machine-left-clean"
 
@@ -17,6 +17,7 @@
  * @fs: "ext4" or "xfs"
  * @debug: the debug kernel
  * @demo: only cases with this flag: a demonstration's; 0: no demonstration
+ * @turns: the machine's processors take turns
  * @alone: the cases that need a machine of their own, instead of all others
  * @minutes: for the cases, see struct test
  * @seed: likewise
@@ -26,6 +27,7 @@ struct selection {
 	const char *fs;
 	bool debug;
 	unsigned int demo;
+	bool turns;
 	bool alone;
 	unsigned int minutes;
 	uint64_t seed;
@@ -36,13 +38,16 @@ struct selection {
 unsigned int select_demo(const char *group);
 
 /*
- * The selected cases, those for the stock type1 first, ended by NULL. To be freed. Exits with a message
- * if a name is unknown.
+ * The selected cases, those for the stock type1 first and those that break the kernel last, ended by NULL. To be
+ * freed. Exits with a message if a name is unknown.
  */
 const struct testcase **select_cases(const struct selection *s);
 
-/* Whether the checks after the last case belong to this selection: what is left should be sound */
-bool select_checks(const struct selection *s);
+/* How many of them leave the kernel sound: those before the first that breaks it */
+size_t select_sound(const struct testcase **list);
+
+/* Whether the checks after them belong to this selection */
+bool select_checks(const struct testcase **list);
 
 /*
  * Prints all cases for a person, or the plan of a selection, a line each: name, QEMU's threads if it is ALONE ("-": of a
