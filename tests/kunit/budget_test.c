@@ -121,13 +121,16 @@ static void others_do_not_pay(struct kunit *test)
 	}
 }
 
-/* A user whom no other case knows: what counts for a user has to be made, and that fails, too */
+/*
+ * A user whom no other case knows: what counts for a user has to be made, and that fails, too. Once more if it did not:
+ * a failure that is tolerated, since a slab will do with fewer pages, leaves the next sweep one place less.
+ */
 static void a_lease_without_memory_is_not_counted(struct kunit *test)
 {
 	struct rig *rig = test->priv;
 	struct dl_range range = { 0, 0 };
 	u64 before = dl_quota_total();
-	int nth = 0, failed = 0, left;
+	int nth, failed, left, sweeps = 0;
 	const struct cred *old;
 	struct daxlease *lease;
 	struct cred *cred = prepare_creds();
@@ -138,18 +141,22 @@ static void a_lease_without_memory_is_not_counted(struct kunit *test)
 	cred->fsuid = cred->uid;
 	old = override_creds(cred);
 	do {
-		current->fail_nth = ++nth;
-		lease = dl_lease_alloc(rig->gate, rig->file, range);
-		left = current->fail_nth;
-		current->fail_nth = 0;
-		KUNIT_EXPECT_EQ(test, dl_quota_total(), before + !IS_ERR(lease));
-		failed += IS_ERR(lease);
-		if (!IS_ERR(lease))
-			dl_lease_put(lease);
-	} while (!left);
+		nth = 0;
+		failed = 0;
+		do {
+			current->fail_nth = ++nth;
+			lease = dl_lease_alloc(rig->gate, rig->file, range);
+			left = current->fail_nth;
+			current->fail_nth = 0;
+			KUNIT_EXPECT_EQ(test, dl_quota_total(), before + !IS_ERR(lease));
+			failed += IS_ERR(lease);
+			if (!IS_ERR(lease))
+				dl_lease_put(lease);
+			RIG_UNTIL(test, dl_quota_total() == before);
+		} while (!left);
+	} while (failed < 2 && ++sweeps < 4);
 	revert_creds(old);
 	put_cred(cred);
-	RIG_UNTIL(test, dl_quota_total() == before);
 	KUNIT_EXPECT_GE_MSG(test, failed, 2, "making the budget did not fail");
 }
 
