@@ -122,8 +122,9 @@ static void others_do_not_pay(struct kunit *test)
 }
 
 /*
- * A user whom no other case knows: what counts for a user has to be made, and that fails, too. Once more if it did not:
- * a failure that is tolerated, since a slab will do with fewer pages, leaves the next sweep one place less.
+ * A user whom no other case knows: what counts for a user has to be made, and that fails, too. Once
+ * more if it did not: a failure that is tolerated (a slab will do with fewer pages) leaves the next
+ * call one place less.
  */
 static void a_lease_without_memory_is_not_counted(struct kunit *test)
 {
