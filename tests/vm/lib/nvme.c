@@ -119,27 +119,11 @@ static unsigned int complete(struct nvme *n)
 	return done;
 }
 
-/*
- * A device that says nothing: because it was told nothing, because it stopped when it could not reach its queues
- * (CSTS), or because nobody heard its interrupt
- */
-static void wait_interrupt(struct nvme *n, unsigned int done, unsigned int count)
-{
-	uint64_t interrupts;
-	uint32_t status;
-
-	if (!wait_readable(n->vfio.irq, TIMEOUT_MS)) {
-		status = get32(n, REG_CSTS);
-		CHECK(false, "no interrupt in %d ms: %u of %u commands completed, %u more by now; CSTS %#x", TIMEOUT_MS,
-		      done, count, complete(n), status);
-	}
-	CHECK_EQ(read(n->vfio.irq, &interrupts, sizeof(interrupts)), sizeof(interrupts));
-}
-
 void nvme_write_pages(struct nvme *n, const uint64_t *iova, unsigned int count)
 {
 	struct command *c = (struct command *)(n->queues + SQ);
 	unsigned int done = 0;
+	uint64_t interrupts;
 
 	CHECK(count && count <= NVME_BATCH);
 	for (unsigned int i = 0; i < count; i++) {
@@ -150,8 +134,16 @@ void nvme_write_pages(struct nvme *n, const uint64_t *iova, unsigned int count)
 	}
 	__atomic_thread_fence(__ATOMIC_RELEASE);
 	put32(n, REG_SQ_TAIL, n->tail);
-	while ((done += complete(n)) < count)
-		wait_interrupt(n, done, count);
+	/*
+	 * A device says nothing because it was told nothing, because it stopped when it could not reach its queues
+	 * (CSTS), or because nobody heard its interrupt
+	 */
+	while ((done += complete(n)) < count) {
+		CHECK(wait_readable(n->vfio.irq, TIMEOUT_MS),
+		      "no interrupt in %d ms: %u of %u commands completed, %u more by now; CSTS %#x", TIMEOUT_MS, done,
+		      count, complete(n), get32(n, REG_CSTS));
+		CHECK_EQ(read(n->vfio.irq, &interrupts, sizeof(interrupts)), sizeof(interrupts));
+	}
 }
 
 const void *nvme_page(const struct nvme *n)

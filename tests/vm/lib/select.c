@@ -112,9 +112,7 @@ size_t select_sound(const struct testcase **list)
 
 bool select_checks(const struct testcase **list)
 {
-	size_t n = select_sound(list);
-
-	return n && !(list[0]->flags & SELFTEST);
+	return select_sound(list) && !(list[0]->flags & SELFTEST);
 }
 
 void select_list(void)

@@ -50,8 +50,8 @@ size_t select_sound(const struct testcase **list);
 bool select_checks(const struct testcase **list);
 
 /*
- * Prints all cases for a person, or the plan of a selection, a line each: name, QEMU's threads if it is ALONE ("-": of a
- * check after the last one), description
+ * Prints all cases for a person, or the plan of a selection, a line each: name, QEMU's threads if the machine is its
+ * own ("-": of a check after the last one), description
  */
 void select_list(void);
 void select_plan(const struct selection *s);
