@@ -178,7 +178,7 @@ static bool lost_granules(struct daxlease *lease, struct dl_range r, struct dl_r
  * of its own; after an error those done before stay.
  * Context: process context with an mm, may sleep, no locks.
  * Return: 0; -EACCES: the caller may not open the file; -EAGAIN: the range is barred, a break is
- * open, or another re-arm is under way; -EINVAL: past the end of the file; -EOPNOTSUPP: a consumer
+ * open, another re-arm is under way, or a consumer is about to detach; -EINVAL: past the end of the file; -EOPNOTSUPP: a consumer
  * that cannot; else as acquire.
  */
 int dl_rearm(struct daxlease *lease, struct dl_range range, u64 *generation)

@@ -53,7 +53,8 @@
  *  ENODATA     a read lease over a hole or over blocks allocated but not written
  *  EMLINK      a read lease over blocks shared with another file
  *  EEXIST      this context watches that process already
- *  EAGAIN      the range is barred, or an unfenced break stands in the way: try again
+ *  EAGAIN      the range is barred, an unfenced break stands in the way, or what REARM would map is
+ *              being unmapped: try again
  *  EBUSY       RELEASE of an implicit lease: unmap it instead
  *  ESTALE      a generation or break that is over
  *  EKEYREVOKED EXPORT_DMABUF of a range of which a part is lost: re-arm it first

@@ -86,7 +86,7 @@ static int dl_rearm_granules(struct dl_seg *seg, unsigned long first, unsigned l
 
 	lockdep_assert_held(&seg->c->lock);
 	if (seg->closed)
-		return -ENODEV;
+		return -EAGAIN;		/* it is being unmapped, and its lease about to go */
 	if (!dl_scratch_unmap(seg, first, end))
 		return -EIO;
 	for (a = find_next_zero_bit(seg->live, end, first); a < end;

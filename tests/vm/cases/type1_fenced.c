@@ -9,8 +9,10 @@
 #include "harness.h"
 #include "held.h"
 #include "lease.h"
+#include "testmodule.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -274,6 +276,74 @@ static void parameter(const struct test *t)
 	CHECK(!strcmp(text, "fault\n"), "%s", text);
 }
 
+struct rearmer {
+	struct held *h;
+	uint64_t offset;
+	int ret;
+};
+
+static void *rearm_page(void *rearmer)
+{
+	struct rearmer *r = rearmer;
+
+	r->ret = lease_rearm(r->h->ctx, r->h->lease, r->offset, PAGE, NULL);
+	return NULL;
+}
+
+static void *unmap_all(void *held)
+{
+	struct held *h = held;
+
+	return (void *)(intptr_t)vfio_unmap(&h->edu.vfio, HELD_IOVA, h->size);
+}
+
+static bool unmapping_stands(void)
+{
+	char text[8] = "";
+
+	return read_text("/sys/module/dl_test_iommu/parameters/held", text, sizeof(text)) > 0 && *text == 'Y';
+}
+
+static uint64_t generation(const struct held *h)
+{
+	struct daxlease_query q;
+
+	CHECK_RET(lease_query(h->ctx, h->lease, &q, NULL, 0), 0);
+	return q.generation;
+}
+
+/* While the re-arm waits for its consumer it has the lease, so the unmapping comes to no end before it has its answer */
+static void rearm_during_unmap(const struct test *t)
+{
+	struct held h;
+	struct rearmer r = { .h = &h, .offset = 2 * MIB };
+	pthread_t unmapper, rearmer;
+	uint64_t before;
+	void *ret;
+
+	held_open(&h, t->dir, 6 * MIB, MS);
+	punch(&h, r.offset);
+	before = generation(&h);
+	test_module_load(t, "dl_test_iommu", "unmap_iova=%llu", HELD_IOVA);
+	CHECK_EQ(pthread_create(&unmapper, NULL, unmap_all, &h), 0);
+	while (!unmapping_stands())
+		CHECK(pthread_tryjoin_np(unmapper, &ret) == EBUSY, "the unmapping has ended");
+	CHECK_EQ(pthread_create(&rearmer, NULL, rearm_page, &r), 0);
+	while (generation(&h) == before)
+		CHECK(pthread_tryjoin_np(rearmer, NULL) == EBUSY, "the re-arm has ended: %s", ret_name(r.ret));
+	story("a mapping with a fenced granule is being unmapped; in its midst the granule is re-armed");
+	CHECK_RET(write_text("/sys/module/dl_test_iommu/parameters/go", "1"), 0);
+	CHECK_EQ(pthread_join(rearmer, NULL), 0);
+	CHECK_RET(r.ret, -EAGAIN);
+	CHECK_EQ(pthread_join(unmapper, &ret), 0);
+	CHECK_EQ((intptr_t)ret, (intptr_t)h.size);
+	test_module_unload("dl_test_iommu");
+	CHECK_EQ(lease_count(), 0);
+	held_check_fenced(&h, r.offset);
+	story("it is told to try again, and nothing is mapped: the device faults there, and the lease has gone");
+	CHECK_RET(lease_rearm(h.ctx, h.lease, r.offset, PAGE, NULL), -ENOENT);
+}
+
 const struct testcase type1_fenced_cases[] = {
 	{ "scratch-memory-in-place-of-faults",
 	  "with fenced_access=scratch a fenced granule is zeroed memory of that container, and of no other",
@@ -293,6 +363,9 @@ const struct testcase type1_fenced_cases[] = {
 	{ "rearm-replaces-scratch-memory",
 	  "the same where scratch memory was mapped",
 	  rearm_scratch, ON_ANY | NEEDS_VFIO, 60 },
+	{ "rearm-in-the-midst-of-an-unmapping",
+	  "what is re-armed while its mapping goes is not mapped: the re-arm may be tried again, and finds no lease then",
+	  rearm_during_unmap, ON_ANY | NEEDS_VFIO, 60 },
 	{ "fenced-access-is-chosen-by-name",
 	  "the parameter takes fault and scratch",
 	  parameter, ON_ANY | NEEDS_VFIO, 0 },

@@ -2,7 +2,7 @@
 /*
  * Several groups, several containers, several leases on one file: each of them sees what concerns it, whenever
  * it came. The second device is in a group of its own behind the same IOMMU, so that a container has one domain
- * for both, unless the newcomer is made to fail in it (dl_test_replay): then stock gives it its own, and replays all
+ * for both, unless the newcomer is made to fail in it (dl_test_iommu): then stock gives it its own, and replays all
  * mappings into it.
  */
 #include "breaker.h"
@@ -181,7 +181,7 @@ static bool replay_stands(void)
 {
 	char text[8] = "";
 
-	return read_text("/sys/module/dl_test_replay/parameters/held", text, sizeof(text)) > 0 && *text == 'Y';
+	return read_text("/sys/module/dl_test_iommu/parameters/held", text, sizeof(text)) > 0 && *text == 'Y';
 }
 
 /* Fenced before the replay, and in its midst: in what has been replayed, and in what is still to come */
@@ -195,7 +195,7 @@ static void replay_and_fences(const struct test *t)
 	punch(&h, 2 * MIB);
 	second = h;
 	vfio_prepare(&second.edu.vfio, &h.edu.vfio, 1);
-	test_module_load(t, "dl_test_replay", "iova=%llu", BETWEEN);
+	test_module_load(t, "dl_test_iommu", "iova=%llu", BETWEEN);
 	CHECK_EQ(pthread_create(&thread, NULL, attach, &second.edu.vfio), 0);
 	while (!replay_stands())
 		CHECK(pthread_tryjoin_np(thread, &ret) == EBUSY, "the attach ended without a replay");
@@ -203,10 +203,10 @@ static void replay_and_fences(const struct test *t)
 	punch(&h, 4 * MIB);
 	punch(&h, 2 * PIECE);
 	story("two granules are fenced meanwhile, one on either side");
-	CHECK_RET(write_text("/sys/module/dl_test_replay/parameters/go", "1"), 0);
+	CHECK_RET(write_text("/sys/module/dl_test_iommu/parameters/go", "1"), 0);
 	CHECK_EQ(pthread_join(thread, &ret), 0);
 	CHECK_RET((intptr_t)ret, 0);
-	test_module_unload("dl_test_replay");
+	test_module_unload("dl_test_iommu");
 
 	vfio_start(&second.edu.vfio);
 	held_check_fenced(&second, 3 * MIB);
@@ -226,9 +226,9 @@ static void replay_fails(const struct test *t)
 	hold_in_pieces(&h, t->dir);
 	second = h;
 	vfio_prepare(&second.edu.vfio, &h.edu.vfio, 1);
-	test_module_load(t, "dl_test_replay", "iova=%llu fail=1", BETWEEN);
+	test_module_load(t, "dl_test_iommu", "iova=%llu fail=1", BETWEEN);
 	CHECK_RET(vfio_attach(&second.edu.vfio), -ENOMEM);
-	test_module_unload("dl_test_replay");
+	test_module_unload("dl_test_iommu");
 	held_check_live(&h, h.fd, 3 * MIB);
 	punch(&h, 0);
 	held_check_fenced(&h, MIB);

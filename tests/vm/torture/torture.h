@@ -36,6 +36,7 @@
 #define BREAKERS	4U
 #define ZONE		(ARENA / BREAKERS)
 #define WANTED		64U		/* pages that others may ask the device for, in one batch */
+#define BATCH		64U		/* commands */
 
 /**
  * struct region - one MAP_DMA

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Makes VFIO type1 replay the mappings of a container, and stops it in the midst of that. A device
- * that joins is offered the domain that is there (the second iommu_attach_group() of its attach);
- * that fails, so type1 gives it one of its own. There the iommu_map() of one IOVA waits until told
- * to go on, or fails.
+ * Stops VFIO type1 in the midst of what it does to an IOMMU, until it is told to go on:
+ *  - of a replay of all mappings of a container. A device that joins is offered the domain that is
+ *    there (the second iommu_attach_group() of its attach); that fails, so type1 gives it one of
+ *    its own. There the iommu_map() of one IOVA waits, or fails;
+ *  - of an unmapping: the iommu_unmap() of one IOVA waits.
  */
 #include <linux/completion.h>
 #include <linux/iommu.h>
@@ -12,7 +13,11 @@
 
 static unsigned long iova;
 module_param(iova, ulong, 0444);
-MODULE_PARM_DESC(iova, "the iommu_map() that waits or fails; 0: none");
+MODULE_PARM_DESC(iova, "replay: the iommu_map() that waits or fails; 0: no replay");
+
+static unsigned long unmap_iova;
+module_param(unmap_iova, ulong, 0444);
+MODULE_PARM_DESC(unmap_iova, "the iommu_unmap() that waits; 0: none");
 
 static bool fail;
 module_param(fail, bool, 0444);
@@ -58,9 +63,22 @@ static noinline notrace int map_later(struct iommu_domain *domain, unsigned long
 	return ret;
 }
 
+static noinline notrace size_t unmap_later(struct iommu_domain *domain, unsigned long at,
+					   size_t size)
+{
+	size_t ret;
+
+	__module_get(THIS_MODULE);
+	WRITE_ONCE(held, true);
+	wait_for_completion_killable(&gone_on);
+	ret = iommu_unmap(domain, at, size);
+	module_put(THIS_MODULE);
+	return ret;
+}
+
 static int on_attach(struct kprobe *kp, struct pt_regs *regs)
 {
-	if (atomic_inc_return(&attaches) != 2)
+	if (!iova || atomic_inc_return(&attaches) != 2)
 		return 0;
 	instruction_pointer_set(regs, (unsigned long)refused);
 	return 1;
@@ -74,21 +92,30 @@ static int on_map(struct kprobe *kp, struct pt_regs *regs)
 	return 1;
 }
 
+static int on_unmap(struct kprobe *kp, struct pt_regs *regs)
+{
+	if (!unmap_iova || regs_get_kernel_argument(regs, 1) != unmap_iova || READ_ONCE(held))
+		return 0;
+	instruction_pointer_set(regs, (unsigned long)unmap_later);
+	return 1;
+}
+
 static struct kprobe attach = { .symbol_name = "iommu_attach_group", .pre_handler = on_attach };
 static struct kprobe map = { .symbol_name = "iommu_map", .pre_handler = on_map };
-static struct kprobe *probes[] = { &attach, &map };
+static struct kprobe unmap = { .symbol_name = "iommu_unmap", .pre_handler = on_unmap };
+static struct kprobe *probes[] = { &attach, &map, &unmap };
 
-static int __init replay_init(void)
+static int __init iommu_test_init(void)
 {
 	return register_kprobes(probes, ARRAY_SIZE(probes));
 }
 
-static void __exit replay_exit(void)
+static void __exit iommu_test_exit(void)
 {
 	unregister_kprobes(probes, ARRAY_SIZE(probes));
 }
 
-module_init(replay_init);
-module_exit(replay_exit);
+module_init(iommu_test_init);
+module_exit(iommu_test_exit);
 MODULE_LICENSE("GPL");
-MODULE_DESCRIPTION("test of daxlease: a replay of VFIO type1 that can be stopped in its midst");
+MODULE_DESCRIPTION("test of daxlease: VFIO type1 stopped in the midst of a replay or an unmapping");
