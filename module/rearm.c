@@ -178,8 +178,8 @@ static bool lost_granules(struct daxlease *lease, struct dl_range r, struct dl_r
  * of its own; after an error those done before stay.
  * Context: process context with an mm, may sleep, no locks.
  * Return: 0; -EACCES: the caller may not open the file; -EAGAIN: the range is barred, a break is
- * open, another re-arm is under way, or a consumer is about to detach; -EINVAL: past the end of the file; -EOPNOTSUPP: a consumer
- * that cannot; else as acquire.
+ * open, another re-arm is under way, or a consumer is about to detach; -EINVAL: past the end of the
+ * file; -EOPNOTSUPP: a consumer that cannot; else as acquire.
  */
 int dl_rearm(struct daxlease *lease, struct dl_range range, u64 *generation)
 {
@@ -187,17 +187,20 @@ int dl_rearm(struct daxlease *lease, struct dl_range range, u64 *generation)
 	int err, tries = 0;
 
 	/* The context may have been passed on: its window must not open a file to who may not. */
-	err = inode_permission(file_mnt_idmap(lease->file), lease->gate->inode,
-			       MAY_READ | (lease->write ? MAY_WRITE : 0));
-	if (!err)
-		err = dl_hooks_get(lease->gate->inode->i_sb, lease->dev);
+	if (inode_permission(file_mnt_idmap(lease->file), lease->gate->inode,
+			     MAY_READ | (lease->write ? MAY_WRITE : 0)))
+		return -EACCES;
+	err = dl_hooks_get(lease->gate->inode->i_sb, lease->dev);
 	if (err)
 		return err;
 	*generation = READ_ONCE(lease->generation);
 	while (!err && lost_granules(lease, range, &pages)) {
 		err = try_rearm(lease, pages, generation);
-		if (err == -ERESTART)
-			err = ++tries < MAX_TRIES ? 0 : -EAGAIN;
+		if (err != -ERESTART)
+			continue;
+		err = ++tries < MAX_TRIES ? 0 : -EAGAIN;
+		/* An operation is under way, or the removal of some device */
+		schedule_timeout_killable(1);
 	}
 	dl_hooks_put();
 	return err;

@@ -18,7 +18,7 @@
  *
  * An ordinary mapping in the caller's address space, with all checks that mmap(2) makes.
  * Context: process context with an mm; no mmap_lock.
- * Return: 0 or a negative errno.
+ * Return: 0, or what mmap(2) says; but -ENOMEM, not -EAGAIN, above RLIMIT_MEMLOCK (mlockall(2)).
  */
 int dl_window_open(struct dl_window *w)
 {
@@ -27,7 +27,7 @@ int dl_window_open(struct dl_window *w)
 				     MAP_SHARED, w->range.first << PAGE_SHIFT);
 
 	if (IS_ERR_VALUE(addr))
-		return addr;
+		return addr == -EAGAIN ? -ENOMEM : addr;	/* it does not help to try again */
 	w->addr = addr;
 	w->ours = true;
 	return 0;
@@ -282,9 +282,9 @@ int dl_resolve(const struct dl_window *w, struct dl_extents **ext, const bool *d
 	while (pgoff <= w->range.last) {
 		if (fatal_signal_pending(current))
 			return -EINTR;
-		if (READ_ONCE(*dead))
-			return -ERESTART;
 		err = look_at(w, pgoff, DL_LOOK, &k);
+		if (READ_ONCE(*dead))	/* whatever was seen */
+			return -ERESTART;
 		for (i = 0; !err && i < k.nr; i++)
 			err = dl_extents_append(ext, i < k.nr - 1 ? 1 : k.count, k.pfn[i]);
 		if (err)

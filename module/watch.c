@@ -48,6 +48,14 @@ static bool too_many(kuid_t uid)
 	return n >= dl_watches_per_user() && !ns_capable_noaudit(&init_user_ns, CAP_SYS_RESOURCE);
 }
 
+static void put_watch(struct watch *w)
+{
+	if (w->mm)
+		mmdrop(w->mm);
+	dl_queue_put(w->queue);
+	kfree(w);
+}
+
 /* A watch of one address space says more than a watch of all by the same context. */
 static u64 grace_of(const struct watch *w, const struct mm_struct *mm)
 {
@@ -93,6 +101,17 @@ static void drop_watchers(struct daxlease *lease, const struct mm_struct *mm)
 			dl_lease_drop_slot(lease, w->queue);
 }
 
+/* A watch has gone: its context listens for another that covers the lease, or not any more. */
+static void unlisten(struct daxlease *lease, const struct watch *gone)
+{
+	const struct watch *left = find(gone->queue, lease->mm) ?: find(gone->queue, NULL);
+
+	if (left)
+		dl_lease_regrace(lease, gone->queue, left->grace);
+	else
+		dl_lease_drop_slot(lease, gone->queue);
+}
+
 /**
  * dl_watch_add() - listen to the implicit leases of an address space
  * @queue: where events go; a reference is taken
@@ -102,8 +121,7 @@ static void drop_watchers(struct daxlease *lease, const struct mm_struct *mm)
  * A second watch of the same queue and address space is refused, so that slots do not pile up.
  * CAP_SYS_RESOURCE lifts the limit of the user.
  * Context: process context, may sleep.
- * Return: 0, -EEXIST, -ENOSPC or -ENOMEM (then leases that exist may have the grace already;
- * closing the context ends it).
+ * Return: 0, or -EEXIST, -ENOSPC, -ENOMEM: there is no such watch.
  */
 int dl_watch_add(struct dl_queue *queue, struct mm_struct *mm, u64 grace)
 {
@@ -135,7 +153,19 @@ int dl_watch_add(struct dl_queue *queue, struct mm_struct *mm, u64 grace)
 	while ((lease = dl_lease_next(lease)))
 		if (lease->implicit && covers(w, lease->mm))
 			err = listen(lease, w) ?: err;
+	if (err) {
+		list_del(&w->list);
+		while ((lease = dl_lease_next(lease)))
+			if (lease->implicit && covers(w, lease->mm))
+				unlisten(lease, w);
+	}
 	mutex_unlock(&watch_lock);
+	if (err) {
+		while ((lease = dl_lease_next(lease)))
+			if (lease->implicit)
+				dl_break_reconsider(lease);
+		put_watch(w);
+	}
 	return err;
 }
 
@@ -155,10 +185,7 @@ void dl_watch_remove_all(struct dl_queue *queue)
 			continue;
 		any = true;
 		list_del(&w->list);
-		if (w->mm)
-			mmdrop(w->mm);
-		dl_queue_put(w->queue);
-		kfree(w);
+		put_watch(w);
 	}
 	mutex_unlock(&watch_lock);
 	while (any && (lease = dl_lease_next(lease)))

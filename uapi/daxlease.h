@@ -47,8 +47,9 @@
  *  ENODEV      the hooks of the module could not be armed or failed their self-test, or the memory
  *              is being removed: no leases
  *  ENOENT      no such lease in this context
- *  EACCES      not the owner of the file and no CAP_LEASE; the target of WATCH may not be traced; a
- *              dma-buf for writing (O_RDWR) of a read lease
+ *  EACCES      not the owner of the file and no CAP_LEASE; a file that may be appended to only,
+ *              opened for writing; REARM by who may not open the file; the target of WATCH may
+ *              not be traced; a dma-buf for writing (O_RDWR) of a read lease
  *  EPERM       CAP_SYS_ADMIN is missing (WATCH of all), or a grace above the limit
  *  ENODATA     a read lease over a hole or over blocks allocated but not written
  *  EMLINK      a read lease over blocks shared with another file
@@ -56,16 +57,18 @@
  *  EAGAIN      the range is barred, an unfenced break stands in the way, or what REARM would map is
  *              being unmapped: try again
  *  EBUSY       RELEASE of an implicit lease: unmap it instead
- *  ESTALE      a generation or break that is over
+ *  ESTALE      a generation or break that is over; FLUSH of a range of which a part is lost
  *  EKEYREVOKED EXPORT_DMABUF of a range of which a part is lost: re-arm it first
  *  EHWPOISON   a page of the range has failed: overwrite it with write(2), or punch it, and try
  *              again
  *  ESRCH       the process of a pidfd has exited
  *  ENOSPC      too many leases or watches
- *  ENOMEM      out of memory
+ *  ENOMEM      out of memory, or above RLIMIT_MEMLOCK in a process that locks what it maps
+ *              (mlockall(2))
  *  EMFILE      EXPORT_DMABUF: the process has too many open files (ENFILE: the system has)
  *  EINTR       killed while waiting
- *  EIO         a consumer did not confirm that device access has ended; the kernel goes on trying
+ *  EIO         a consumer did not confirm that device access has ended; the kernel goes on trying.
+ *              The filesystem has failed or is shut down
  *
  * read(2) returns whole events: EINVAL if the buffer is shorter than one, EAGAIN if there is none
  * and the file is non-blocking, EINTR, and EFAULT, after which the event is still there.
@@ -273,6 +276,10 @@ struct daxlease_ack {
  * @offset: first byte, within the lease
  * @length: bytes
  * @generation: out: the new one; what was fenced stays dead under the old
+ *
+ * Granules that are not neighbours come back one run after the other, each under a generation of
+ * its own: after an error some may be back, which QUERY tells. Where nothing is lost, nothing is
+ * done.
  */
 struct daxlease_rearm {
 	__u32 size;

@@ -49,8 +49,8 @@ struct daxlease_run {
  *	space or take a lock that anybody holds across a page fault, user access or filesystem
  *	code.
  * @rearm: map @count pages from @first again, all of them lost before, to the pages that
- *	daxlease_run_at() has for them now. Returns 0, or an errno after which the core fences them
- *	again.
+ *	daxlease_run_at() has for them now. Returns 0, or an errno, which the holder gets, after
+ *	which the core fences them again; -EAGAIN if the consumer is about to detach.
  *	NULL: a consumer that cannot; the lease is not re-armed. Not used with @whole.
  *	Context: process context, may sleep, no filesystem lock; memalloc_noio_save() scope.
  */

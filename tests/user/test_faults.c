@@ -142,8 +142,6 @@ static int call_vfio_rearm(void)
 	};
 	int ret = daxlease_vfio_rearm(ctx, &event);
 
-	if (!ret)	/* barred: not now */
-		return -EAGAIN;
 	return ret == 1 ? 0 : ret;
 }
 

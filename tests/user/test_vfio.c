@@ -85,7 +85,7 @@ static void rearm_waits_for_cleared(void **state)
 		{ "all at once", DAXLEASE_EVENT_BREAK | DAXLEASE_EVENT_FENCED |
 		  DAXLEASE_EVENT_REVOKED | DAXLEASE_EVENT_CLEARED, 4096, 0, 1, 1 },
 		{ "nothing is lost", DAXLEASE_EVENT_CLEARED, 0, 0, 0, 0 },
-		{ "barred anew", DAXLEASE_EVENT_CLEARED, 4096, EAGAIN, 0, 1 },
+		{ "barred anew", DAXLEASE_EVENT_CLEARED, 4096, EAGAIN, -EAGAIN, 1 },
 		{ "the file is too short now", DAXLEASE_EVENT_CLEARED, 4096, EINVAL, -EINVAL, 1 },
 	};
 	const struct daxlease_rearm *args = (void *)fake.arg;

@@ -33,9 +33,9 @@ static const struct {
 	{ DAXLEASE_CMD_ACQUIRE, EACCES,
 	  "only the owner of the file, or a process with CAP_LEASE, may lease it" },
 	{ DAXLEASE_CMD_ACQUIRE, EPERM, "a grace above the limit needs CAP_LEASE: ask for less" },
-	{ DAXLEASE_CMD_ACQUIRE, ENODATA,
+	{ ANY, ENODATA,
 	  "the range has holes or unwritten blocks: write it, or take a write lease" },
-	{ DAXLEASE_CMD_ACQUIRE, EMLINK,
+	{ ANY, EMLINK,
 	  "blocks are shared with another file: take a write lease, which unshares them" },
 	{ DAXLEASE_CMD_ACQUIRE, EAGAIN,
 	  "an operation on the range is under way: try again, or wait (DAXLEASE_WAIT, --wait)" },
@@ -46,10 +46,21 @@ static const struct {
 
 	{ DAXLEASE_CMD_ACK, ESTALE, "the break or the generation is over: nothing is left to do" },
 
+	{ DAXLEASE_CMD_ACQUIRE, EFAULT,
+	  "the filesystem cannot provide a page of the range (is it full?), or a bad pointer" },
+
 	{ DAXLEASE_CMD_REARM, EAGAIN,
-	  "the operation that broke the range has not returned: wait for the cleared event" },
+	  "the operation that broke the range has not returned, or the lease is busy: try again, at "
+	  "the latest with the cleared event" },
+	{ DAXLEASE_CMD_REARM, EACCES, "the file may not be opened by you any more" },
+	{ DAXLEASE_CMD_REARM, EFAULT,
+	  "the filesystem cannot provide a page of the range (is it full?), or a bad pointer" },
+
+	{ DAXLEASE_CMD_FLUSH, ESTALE, "a part of the range is lost: re-arm it first" },
 
 	{ DAXLEASE_CMD_EXPORT_DMABUF, EACCES, "a dma-buf of a read lease cannot be written" },
+	{ DAXLEASE_CMD_EXPORT_DMABUF, EOPNOTSUPP,
+	  "the lease is that of a mapping: lease the range itself, and export that" },
 	{ DAXLEASE_CMD_EXPORT_DMABUF, EKEYREVOKED,
 	  "a part of the range is lost: re-arm the lease, or take another" },
 
@@ -77,7 +88,8 @@ static const struct {
 	{ ANY, EBADF, "not an open file, or not open for the access asked for" },
 	{ ANY, EISDIR, "a directory cannot be leased: name a file" },
 	{ ANY, ENODEV,
-	  "the module cannot guard files on this kernel: the kernel log says why (dmesg)" },
+	  "the module cannot guard files on this kernel, or the memory is being removed: the kernel log "
+	  "says why (dmesg)" },
 	{ ANY, ENOENT, "there is no such lease in this context" },
 	{ ANY, EAGAIN, "something is in the way for now: try again" },
 	{ ANY, EHWPOISON,

@@ -57,9 +57,10 @@ int daxlease_vfio_map(struct daxlease_ctx *ctx, int container,
  * To be called with each event: does nothing before CLEARED. The device addresses stay the same,
  * the blocks are the file's new ones.
  *
- * Return: 1: re-armed, the device may use the range again; 0: nothing to be done (yet): another
- * event will come; -EINVAL: the file has become too short, unmap the range; -EOPNOTSUPP: a
- * consumer cannot; another -errno of REARM.
+ * Return: 1: re-armed, the device may use the range again; 0: nothing to be done, or not yet:
+ * CLEARED will come; -EAGAIN: something is in the way, call it again with the same event, after a
+ * while or with the next one; -EINVAL: the file has become too short, unmap the range;
+ * -EOPNOTSUPP: a consumer cannot; another -errno of REARM.
  */
 int daxlease_vfio_rearm(struct daxlease_ctx *ctx, const struct daxlease_event *event)
 {
@@ -68,7 +69,5 @@ int daxlease_vfio_rearm(struct daxlease_ctx *ctx, const struct daxlease_event *e
 	if (!(event->bits & DAXLEASE_EVENT_CLEARED) || !event->lost_length)
 		return 0;
 	ret = daxlease_lease_rearm(ctx, event->id, event->lost_offset, event->lost_length, NULL);
-	if (ret == -EAGAIN)	/* barred anew: its end posts CLEARED again */
-		return 0;
 	return ret ?: 1;
 }

@@ -262,6 +262,35 @@ static void map(const struct test *t)
 	sweep(&c, chain_map, after_map);
 }
 
+/* What fails leaves nothing of the watch: it can be asked for again */
+static int chain_watch(struct chain *c)
+{
+	int pidfd, ret = open_context(c);
+
+	if (ret)
+		return ret;
+	pidfd = pidfd_open(getpid(), 0);
+	if (pidfd < 0)
+		return -errno;
+	ret = lease_watch(c->ctx, pidfd, 0, AT_ONCE);
+	if (ret)
+		CHECK_RET(lease_watch(c->ctx, pidfd, 0, AT_ONCE), 0, "after %s", ret_name(ret));
+	close(pidfd);
+	return ret;
+}
+
+static void watch(const struct test *t)
+{
+	struct chain c = { .kept = 2 };
+	struct held h;
+
+	held_open(&h, t->dir, SIZE, 0);
+	CHECK_RET(vfio_map(&h.edu.vfio, h.map, HELD_IOVA + SIZE, SIZE, VFIO_RW), 0);
+	c.held = &h;
+	c.fd = h.fd;
+	sweep(&c, chain_watch, NULL);
+}
+
 /* A fenced granule re-armed by a watcher: what fails leaves the granule fenced, or live as it should be */
 static int chain_rearm(struct chain *c)
 {
@@ -395,6 +424,8 @@ const struct testcase failnth_cases[] = {
 	  break_and_rearm, SWEEP | NEEDS_CORE, 40 },
 	{ "sweep-map", "each of watch, MAP_DMA, punch, UNMAP_DMA fails in turn: the device reaches nothing it must not",
 	  map, SWEEP | NEEDS_VFIO, 60 },
+	{ "sweep-watch", "each of a watch of leases that exist fails in turn: there is none then, and the next succeeds",
+	  watch, SWEEP | NEEDS_VFIO, 40 },
 	{ "sweep-rearm", "each of a re-arm of a mapped granule fails in turn: it is wholly fenced or wholly live",
 	  rearm, SWEEP | NEEDS_VFIO, 60 },
 	{ "sweep-join", "each of a second device's joining fails in turn: the first goes on as before",

@@ -134,7 +134,11 @@ static void rearm_by_stranger(const struct test *t)
 	p.id = a.id;
 	breaker_start_fn(&b, rearm_as_stranger, &p, p.ctx);
 	CHECK_RET(breaker_join(&b, SOON_MS).ret, -EACCES);
+	CHECK_EQ(shell("chattr +i %s", punch.path), 0);
+	CHECK_RET(lease_rearm(p.ctx, a.id, 0, PAGE, NULL), -EACCES, "nobody may write to it");
 	CHECK_EQ(lease_lost(p.ctx, a.id), 1);
+	CHECK_EQ(shell("chattr -i %s", punch.path), 0);
+	CHECK_RET(lease_rearm(p.ctx, a.id, 0, PAGE, NULL), 0);
 }
 
 #define MAPPINGS	32

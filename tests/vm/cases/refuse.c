@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/pidfd.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -197,6 +198,30 @@ static void strangers(const struct test *t)
 	      "the limit: EPERM");
 }
 
+/* A process that locks what it maps, and may not lock as much. Called by who owns the file */
+static int locks_all(void *arg)
+{
+	const struct rlimit limit = { 4 * MIB, 4 * MIB };
+	int ctx = lease_open(), fd = open_file(arg, O_RDWR);
+
+	CHECK_SYS(setresuid(1000, 1000, 1000));
+	CHECK_SYS(setrlimit(RLIMIT_MEMLOCK, &limit));
+	CHECK_SYS(mlockall(MCL_FUTURE));
+	return lease_acquire(ctx, fd, 0, 8 * MIB, WRITE | DAXLEASE_WAIT, 0, NULL);
+}
+
+/* mmap(2) says EAGAIN, which here is worth another try */
+static void locked_memory(const struct test *t)
+{
+	char *path = (char *)path_in(t->dir, "file");
+	struct breaker b;
+
+	close(file_create(path, 8 * MIB, 1));
+	CHECK_SYS(chown(path, 1000, 1000));
+	breaker_start_fn(&b, locks_all, path, -1);
+	CHECK_RET(breaker_join(&b, 10000).ret, -ENOMEM);
+}
+
 static int too_many(void *arg)
 {
 	const char *path = arg;
@@ -268,6 +293,9 @@ const struct testcase refuse_cases[] = {
 	{ "strangers-refused",
 	  "who owns neither the file nor the process gets an errno",
 	  strangers, ON_ANY | NEEDS_CORE | DEMO, 0 },
+	{ "locked-memory-is-limited",
+	  "a process that locks what it maps is refused above its limit, for good",
+	  locked_memory, ON_ANY | NEEDS_CORE, 0 },
 	{ "too-many-leases-refused",
 	  "leases are limited per user, per filesystem and in all",
 	  limits, ON_ANY | NEEDS_CORE, 0 },

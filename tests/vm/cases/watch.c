@@ -134,7 +134,8 @@ static void by_library(const struct test *t)
 	held_check_fenced(&h, 2 * MIB);
 	while (!ret) {
 		CHECK_EQ(daxlease_next_event(ctx, &ev, sizeof(ev), SOON_MS), 1, "never cleared");
-		ret = daxlease_vfio_rearm(ctx, &ev);
+		while ((ret = daxlease_vfio_rearm(ctx, &ev)) == -EAGAIN)
+			;
 	}
 	CHECK_EQ(ret, 1);
 	held_check_live(&h, h.fd, 2 * MIB);

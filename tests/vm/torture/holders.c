@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 #define PATIENCE_MS	20	/* for an event, before something else is done */
-#define EVENTS_A_LIFE	100	/* of a watching context */
+#define EVENTS_A_LIFE	10	/* of a watching context */
 
 /* 1 ns stands for none: 0 would be the default */
 static uint64_t grace(struct actor *a)

@@ -12,7 +12,7 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
-#define SHORT_BATCHES	100		/* of the device, at least, in a run of all cases */
+#define SHORT_BATCHES	50		/* of the device, at least, in a run of all cases */
 #define SLACK		(8 * MIB)	/* of free blocks, so that freed ones are soon somebody else's */
 #define REPORT_NS	60000000000LL
 #define BREAKS		"/sys/kernel/debug/daxlease/breaks"
