@@ -36,6 +36,12 @@ static struct watch *find(const struct dl_queue *queue, const struct mm_struct *
 	return NULL;
 }
 
+/* The watch by which a queue listens to an address space: its own, or that of all */
+static struct watch *covering(const struct dl_queue *queue, const struct mm_struct *mm)
+{
+	return find(queue, mm) ?: find(queue, NULL);
+}
+
 /* Each implicit lease looks at all watches, and each watch keeps an mm_struct. */
 static bool too_many(kuid_t uid)
 {
@@ -97,19 +103,29 @@ static void drop_watchers(struct daxlease *lease, const struct mm_struct *mm)
 	struct watch *w;
 
 	list_for_each_entry(w, &watches, list)
-		if (w->mm == mm && !find(w->queue, lease->mm) && !find(w->queue, NULL))
+		if (w->mm == mm && !covering(w->queue, lease->mm))
 			dl_lease_drop_slot(lease, w->queue);
 }
 
 /* A watch has gone: its context listens for another that covers the lease, or not any more. */
 static void unlisten(struct daxlease *lease, const struct watch *gone)
 {
-	const struct watch *left = find(gone->queue, lease->mm) ?: find(gone->queue, NULL);
+	const struct watch *left = covering(gone->queue, lease->mm);
 
 	if (left)
 		dl_lease_regrace(lease, gone->queue, left->grace);
 	else
 		dl_lease_drop_slot(lease, gone->queue);
+}
+
+/* Breaks that waited for the answer of a watcher who does not listen any more end. */
+static void reconsider_all(void)
+{
+	struct daxlease *lease = NULL;
+
+	while ((lease = dl_lease_next(lease)))
+		if (lease->implicit)
+			dl_break_reconsider(lease);
 }
 
 /**
@@ -161,9 +177,7 @@ int dl_watch_add(struct dl_queue *queue, struct mm_struct *mm, u64 grace)
 	}
 	mutex_unlock(&watch_lock);
 	if (err) {
-		while ((lease = dl_lease_next(lease)))
-			if (lease->implicit)
-				dl_break_reconsider(lease);
+		reconsider_all();
 		put_watch(w);
 	}
 	return err;
@@ -175,7 +189,6 @@ int dl_watch_add(struct dl_queue *queue, struct mm_struct *mm, u64 grace)
  */
 void dl_watch_remove_all(struct dl_queue *queue)
 {
-	struct daxlease *lease = NULL;
 	struct watch *w, *next;
 	bool any = false;
 
@@ -188,9 +201,8 @@ void dl_watch_remove_all(struct dl_queue *queue)
 		put_watch(w);
 	}
 	mutex_unlock(&watch_lock);
-	while (any && (lease = dl_lease_next(lease)))
-		if (lease->implicit)
-			dl_break_reconsider(lease);
+	if (any)
+		reconsider_all();
 }
 
 /**
@@ -205,7 +217,7 @@ bool dl_watch_covers(struct dl_queue *queue, const struct daxlease *lease)
 	bool covered;
 
 	mutex_lock(&watch_lock);
-	covered = find(queue, lease->mm) || find(queue, NULL);
+	covered = covering(queue, lease->mm);
 	mutex_unlock(&watch_lock);
 	return covered;
 }

@@ -121,6 +121,28 @@ static void others_do_not_pay(struct kunit *test)
 	}
 }
 
+/* An allocation of a lease of which each point fails in turn: how many runs it failed */
+static int fail_each_point(struct kunit *test, u64 before)
+{
+	struct rig *rig = test->priv;
+	struct dl_range range = { 0, 0 };
+	int nth = 0, failed = 0, left;
+	struct daxlease *lease;
+
+	do {
+		current->fail_nth = ++nth;
+		lease = dl_lease_alloc(rig->gate, rig->file, range);
+		left = current->fail_nth;
+		current->fail_nth = 0;
+		KUNIT_EXPECT_EQ(test, dl_quota_total(), before + !IS_ERR(lease));
+		failed += IS_ERR(lease);
+		if (!IS_ERR(lease))
+			dl_lease_put(lease);
+		RIG_UNTIL(test, dl_quota_total() == before);
+	} while (!left);
+	return failed;
+}
+
 /*
  * A user whom no other case knows: what counts for a user has to be made, and that fails, too. Once
  * more if it did not: a failure that is tolerated (a slab will do with fewer pages) leaves the next
@@ -128,13 +150,10 @@ static void others_do_not_pay(struct kunit *test)
  */
 static void a_lease_without_memory_is_not_counted(struct kunit *test)
 {
-	struct rig *rig = test->priv;
-	struct dl_range range = { 0, 0 };
 	u64 before = dl_quota_total();
-	int nth, failed, left, sweeps = 0;
-	const struct cred *old;
-	struct daxlease *lease;
 	struct cred *cred = prepare_creds();
+	const struct cred *old;
+	int failed, sweeps = 0;
 
 	KUNIT_ASSERT_NOT_NULL(test, cred);
 	cred->uid = KUIDT_INIT(4711);
@@ -142,19 +161,7 @@ static void a_lease_without_memory_is_not_counted(struct kunit *test)
 	cred->fsuid = cred->uid;
 	old = override_creds(cred);
 	do {
-		nth = 0;
-		failed = 0;
-		do {
-			current->fail_nth = ++nth;
-			lease = dl_lease_alloc(rig->gate, rig->file, range);
-			left = current->fail_nth;
-			current->fail_nth = 0;
-			KUNIT_EXPECT_EQ(test, dl_quota_total(), before + !IS_ERR(lease));
-			failed += IS_ERR(lease);
-			if (!IS_ERR(lease))
-				dl_lease_put(lease);
-			RIG_UNTIL(test, dl_quota_total() == before);
-		} while (!left);
+		failed = fail_each_point(test, before);
 	} while (failed < 2 && ++sweeps < 4);
 	revert_creds(old);
 	put_cred(cred);

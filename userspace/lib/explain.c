@@ -33,21 +33,16 @@ static const struct {
 	{ DAXLEASE_CMD_ACQUIRE, EACCES,
 	  "only the owner of the file, or a process with CAP_LEASE, may lease it" },
 	{ DAXLEASE_CMD_ACQUIRE, EPERM, "a grace above the limit needs CAP_LEASE: ask for less" },
-	{ ANY, ENODATA,
-	  "the range has holes or unwritten blocks: write it, or take a write lease" },
-	{ ANY, EMLINK,
-	  "blocks are shared with another file: take a write lease, which unshares them" },
 	{ DAXLEASE_CMD_ACQUIRE, EAGAIN,
 	  "an operation on the range is under way: try again, or wait (DAXLEASE_WAIT, --wait)" },
+	{ DAXLEASE_CMD_ACQUIRE, EFAULT,
+	  "the filesystem cannot provide a page of the range (is it full?), or a bad pointer" },
 	{ DAXLEASE_CMD_ACQUIRE, ENOSPC,
 	  "too many leases: release some, or raise the limits of the module (modinfo daxlease)" },
 
 	{ DAXLEASE_CMD_RELEASE, EBUSY, "an implicit lease ends with its mapping: unmap it" },
 
 	{ DAXLEASE_CMD_ACK, ESTALE, "the break or the generation is over: nothing is left to do" },
-
-	{ DAXLEASE_CMD_ACQUIRE, EFAULT,
-	  "the filesystem cannot provide a page of the range (is it full?), or a bad pointer" },
 
 	{ DAXLEASE_CMD_REARM, EAGAIN,
 	  "the operation that broke the range has not returned, or the lease is busy: try again, at "
@@ -91,6 +86,10 @@ static const struct {
 	  "the module cannot guard files on this kernel, or the memory is being removed: the kernel log "
 	  "says why (dmesg)" },
 	{ ANY, ENOENT, "there is no such lease in this context" },
+	{ ANY, ENODATA,
+	  "the range has holes or unwritten blocks: write it, or take a write lease" },
+	{ ANY, EMLINK,
+	  "blocks are shared with another file: take a write lease, which unshares them" },
 	{ ANY, EAGAIN, "something is in the way for now: try again" },
 	{ ANY, EHWPOISON,
 	  "memory of the range has failed: overwrite it (write(2)) or punch it, and try again" },

@@ -203,21 +203,25 @@ static void expect_arrives(struct chain *c, uint64_t offset)
 	CHECK_EQ(pwrite(c->fd, was, sizeof(was), offset), (ssize_t)sizeof(was));
 }
 
-/* Map through VFIO, watched; punch a granule, which nobody can delay; unmap */
-static int chain_map(struct chain *c)
+static int watch_self(struct chain *c)
 {
-	struct held *h = c->held;
-	int pidfd, ret;
-	int64_t n;
+	int pidfd = pidfd_open(getpid(), 0), ret;
 
-	ret = open_context(c);
-	if (ret)
-		return ret;
-	pidfd = pidfd_open(getpid(), 0);
 	if (pidfd < 0)
 		return -errno;
 	ret = lease_watch(c->ctx, pidfd, 0, AT_ONCE);
 	close(pidfd);
+	return ret;
+}
+
+/* Map through VFIO, watched; punch a granule, which nobody can delay; unmap */
+static int chain_map(struct chain *c)
+{
+	struct held *h = c->held;
+	int64_t n;
+	int ret;
+
+	ret = open_context(c) ?: watch_self(c);
 	if (!ret)
 		ret = vfio_map(&h->edu.vfio, h->map, HELD_IOVA, SIZE, VFIO_RW);
 	if (ret)
@@ -265,17 +269,13 @@ static void map(const struct test *t)
 /* What fails leaves nothing of the watch: it can be asked for again */
 static int chain_watch(struct chain *c)
 {
-	int pidfd, ret = open_context(c);
+	int ret = open_context(c);
 
 	if (ret)
 		return ret;
-	pidfd = pidfd_open(getpid(), 0);
-	if (pidfd < 0)
-		return -errno;
-	ret = lease_watch(c->ctx, pidfd, 0, AT_ONCE);
+	ret = watch_self(c);
 	if (ret)
-		CHECK_RET(lease_watch(c->ctx, pidfd, 0, AT_ONCE), 0, "after %s", ret_name(ret));
-	close(pidfd);
+		CHECK_RET(watch_self(c), 0, "after %s", ret_name(ret));
 	return ret;
 }
 
@@ -286,8 +286,6 @@ static void watch(const struct test *t)
 
 	held_open(&h, t->dir, SIZE, 0);
 	CHECK_RET(vfio_map(&h.edu.vfio, h.map, HELD_IOVA + SIZE, SIZE, VFIO_RW), 0);
-	c.held = &h;
-	c.fd = h.fd;
 	sweep(&c, chain_watch, NULL);
 }
 

@@ -297,13 +297,6 @@ static void *unmap_all(void *held)
 	return (void *)(intptr_t)vfio_unmap(&h->edu.vfio, HELD_IOVA, h->size);
 }
 
-static bool unmapping_stands(void)
-{
-	char text[8] = "";
-
-	return read_text("/sys/module/dl_test_iommu/parameters/held", text, sizeof(text)) > 0 && *text == 'Y';
-}
-
 static uint64_t generation(const struct held *h)
 {
 	struct daxlease_query q;
@@ -326,13 +319,13 @@ static void rearm_during_unmap(const struct test *t)
 	before = generation(&h);
 	test_module_load(t, "dl_test_iommu", "unmap_iova=%llu", HELD_IOVA);
 	CHECK_EQ(pthread_create(&unmapper, NULL, unmap_all, &h), 0);
-	while (!unmapping_stands())
+	while (!test_module_holds("dl_test_iommu"))
 		CHECK(pthread_tryjoin_np(unmapper, &ret) == EBUSY, "the unmapping has ended");
 	CHECK_EQ(pthread_create(&rearmer, NULL, rearm_page, &r), 0);
 	while (generation(&h) == before)
 		CHECK(pthread_tryjoin_np(rearmer, NULL) == EBUSY, "the re-arm has ended: %s", ret_name(r.ret));
 	story("a mapping with a fenced granule is being unmapped; in its midst the granule is re-armed");
-	CHECK_RET(write_text("/sys/module/dl_test_iommu/parameters/go", "1"), 0);
+	test_module_go_on("dl_test_iommu");
 	CHECK_EQ(pthread_join(rearmer, NULL), 0);
 	CHECK_RET(r.ret, -EAGAIN);
 	CHECK_EQ(pthread_join(unmapper, &ret), 0);

@@ -177,13 +177,6 @@ static void *attach(void *vfio)
 	return (void *)(intptr_t)vfio_attach(vfio);
 }
 
-static bool replay_stands(void)
-{
-	char text[8] = "";
-
-	return read_text("/sys/module/dl_test_iommu/parameters/held", text, sizeof(text)) > 0 && *text == 'Y';
-}
-
 /* Fenced before the replay, and in its midst: in what has been replayed, and in what is still to come */
 static void replay_and_fences(const struct test *t)
 {
@@ -197,13 +190,13 @@ static void replay_and_fences(const struct test *t)
 	vfio_prepare(&second.edu.vfio, &h.edu.vfio, 1);
 	test_module_load(t, "dl_test_iommu", "iova=%llu", BETWEEN);
 	CHECK_EQ(pthread_create(&thread, NULL, attach, &second.edu.vfio), 0);
-	while (!replay_stands())
+	while (!test_module_holds("dl_test_iommu"))
 		CHECK(pthread_tryjoin_np(thread, &ret) == EBUSY, "the attach ended without a replay");
 	story("a second device gets a domain of its own; its replay stands between two leases");
 	punch(&h, 4 * MIB);
 	punch(&h, 2 * PIECE);
 	story("two granules are fenced meanwhile, one on either side");
-	CHECK_RET(write_text("/sys/module/dl_test_iommu/parameters/go", "1"), 0);
+	test_module_go_on("dl_test_iommu");
 	CHECK_EQ(pthread_join(thread, &ret), 0);
 	CHECK_RET((intptr_t)ret, 0);
 	test_module_unload("dl_test_iommu");

@@ -20,3 +20,23 @@ void test_module_unload(const char *name)
 {
 	CHECK_EQ(shell("rmmod %s", name), 0, "%s", name);
 }
+
+static const char *parameter(const char *module, const char *name)
+{
+	static char path[128];
+
+	snprintf(path, sizeof(path), "/sys/module/%s/parameters/%s", module, name);
+	return path;
+}
+
+bool test_module_holds(const char *name)
+{
+	char text[8] = "";
+
+	return read_text(parameter(name, "held"), text, sizeof(text)) > 0 && *text == 'Y';
+}
+
+void test_module_go_on(const char *name)
+{
+	CHECK_RET(write_text(parameter(name, "go"), "1"), 0);
+}
