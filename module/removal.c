@@ -78,9 +78,9 @@ static int check_driver(struct device *dev, bool hold)
  *
  * Asked after a lease is published: either the lease is found by the notifier, or this says so.
  * Context: any; takes a spinlock.
- * Return: true if a device of the bus is going, or this one has gone.
+ * Return: true if it is going, or has gone; or more are going than we keep count of.
  */
-bool dl_removal_under_way(struct device *dev)
+bool dl_removal_under_way(const struct device *dev)
 {
 	bool under_way;
 	int i;
@@ -88,7 +88,7 @@ bool dl_removal_under_way(struct device *dev)
 	spin_lock(&going_lock);
 	under_way = overflow || !READ_ONCE(dev->driver);
 	for (i = 0; i < MAX_GOING; i++)
-		under_way |= !!going[i];
+		under_way |= going[i] == dev;
 	spin_unlock(&going_lock);
 	return under_way;
 }

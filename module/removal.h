@@ -15,6 +15,6 @@
 struct device *dl_removal_device(const struct super_block *sb);
 int dl_removal_watch(struct device *dev);
 void dl_removal_unwatch(void);
-bool dl_removal_under_way(struct device *dev);
+bool dl_removal_under_way(const struct device *dev);
 
 #endif /* _DAXLEASE_REMOVAL_H */

@@ -29,7 +29,7 @@ struct device *dl_removal_device(const struct super_block *sb)
 	return NULL;
 }
 
-bool dl_removal_under_way(struct device *dev)
+bool dl_removal_under_way(const struct device *dev)
 {
 	return false;
 }

@@ -6,11 +6,11 @@
 #include "held.h"
 #include "lease.h"
 #include "nvdimm.h"
+#include "stall.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/fs.h>
-#include <linux/userfaultfd.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -157,26 +157,12 @@ static void in_the_kernel(const struct test *t)
 	story("the holder sleeps in the kernel, uninterruptibly: fenced at its deadline");
 }
 
-/* A page that nobody provides, registered for a thread of this process to wait for */
-static void *missing_page(void)
-{
-	struct uffdio_api api = { .api = UFFD_API };
-	struct uffdio_register reg = { .range.len = PAGE, .mode = UFFDIO_REGISTER_MODE_MISSING };
-	int uffd = CHECK_SYS(syscall(SYS_userfaultfd, O_CLOEXEC));
-	void *page = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-
-	CHECK(page != MAP_FAILED);
-	reg.range.start = (uintptr_t)page;
-	CHECK_SYS(ioctl(uffd, UFFDIO_API, &api));
-	CHECK_SYS(ioctl(uffd, UFFDIO_REGISTER, &reg));
-	return page;
-}
-
 /* Reads its event into the page: read(2) never comes back */
 static void read_into_missing(void *arg)
 {
 	int ctx = lease_open(), pidfd = CHECK_SYS(pidfd_open(getpid(), 0));
-	void *page = missing_page();
+	int uffd;
+	void *page = stall_page(&uffd);
 
 	CHECK_RET(lease_watch(ctx, pidfd, 0, SHORT_GRACE), 0);
 	CHECK_SYS(fcntl(ctx, F_SETFL, 0));

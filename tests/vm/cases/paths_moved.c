@@ -10,11 +10,11 @@
 #include "held.h"
 #include "lease.h"
 #include "nvdimm.h"
+#include "stall.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/fs.h>
-#include <linux/userfaultfd.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -113,17 +113,6 @@ static void wait_asleep(struct call *c)
 	}
 }
 
-static int userfault(void *page)
-{
-	struct uffdio_api api = { .api = UFFD_API };
-	struct uffdio_register reg = { .range = { (uintptr_t)page, PAGE }, .mode = UFFDIO_REGISTER_MODE_MISSING };
-	int uffd = CHECK_SYS(syscall(SYS_userfaultfd, O_CLOEXEC));
-
-	CHECK_SYS(ioctl(uffd, UFFDIO_API, &api));
-	CHECK_SYS(ioctl(uffd, UFFDIO_REGISTER, &reg));
-	return uffd;
-}
-
 /*
  * A write(2) stands still in the middle of a copy on write, since the page that it copies from is not there.
  * It has invalidated the page and not yet moved the block. Whoever leases the block now must get the new one.
@@ -133,8 +122,6 @@ static void stalled_write(const struct test *t)
 	char *path = (char *)path_in(t->dir, "file");
 	struct call map = { 0 }, write = { 0 };
 	static unsigned char want[PAGE], got[512];
-	struct uffdio_copy copy;
-	struct uffd_msg msg;
 	uint64_t before;
 	struct edu e;
 	int fd, uffd;
@@ -143,12 +130,9 @@ static void stalled_write(const struct test *t)
 	before = file_physical(fd, 10 * PAGE);
 	edu_open(&e);
 	write.fd = fd;
-	write.addr = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	CHECK(write.addr != MAP_FAILED);
-	uffd = userfault(write.addr);
+	write.addr = stall_page(&uffd);
 	CHECK_EQ(pthread_create(&write.thread, NULL, write_page, &write), 0);
-	CHECK(wait_readable(uffd, SOON_MS), "the write did not stall");
-	CHECK_EQ(read(uffd, &msg, sizeof(msg)), sizeof(msg));
+	stall_wait(uffd, SOON_MS);
 
 	map.edu = &e;
 	map.addr = file_map(fd, 0, MIB);
@@ -157,8 +141,7 @@ static void stalled_write(const struct test *t)
 	CHECK(!map.done, "leased in the middle of a copy on write: %s", ret_name(map.ret));
 
 	pattern_fill(want, PAGE, 2, 0);
-	copy = (struct uffdio_copy){ .dst = (uintptr_t)write.addr, .src = (uintptr_t)want, .len = PAGE };
-	CHECK_SYS(ioctl(uffd, UFFDIO_COPY, &copy));
+	stall_end(uffd, write.addr, want);
 	pthread_join(write.thread, NULL);
 	CHECK_RET(write.ret, 0);
 	pthread_join(map.thread, NULL);

@@ -8,9 +8,14 @@
 #include "held.h"
 #include "lease.h"
 #include "nvdimm.h"
+#include "program.h"
+#include "stall.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -76,12 +81,82 @@ static void region_leaves(const struct test *t)
 	CHECK_RET(write_text("/sys/bus/nd/drivers/nd_region/bind", "region2"), 0);
 }
 
+struct stalled {
+	int fd;
+	void *page;
+};
+
+static void *write_stalled(void *arg)
+{
+	struct stalled *s = arg;
+
+	CHECK_EQ(pwrite(s->fd, s->page, PAGE, 0), (ssize_t)PAGE);
+	return NULL;
+}
+
+/* Its announcement is over then, and its end waits for the write */
+static void wait_unbinding(struct program *p)
+{
+	int64_t end = now_ns() + SOON_MS * (int64_t)MS;
+	char path[64], stack[4096] = "";
+
+	snprintf(path, sizeof(path), "/proc/%d/stack", p->pid);
+	for (; !strstr(stack, "pmem_release_disk"); usleep(10000)) {
+		CHECK(now_ns() < end, "the unbinding does not wait: %s", stack);
+		read_text(path, stack, sizeof(stack));
+	}
+}
+
+/* Another NVDIMM is being unbound, which lasts, for a write to a file on it stands still: ours stays */
+static void other_leaves(const struct test *t)
+{
+	struct op punch = { .kind = OP_PUNCH, .path = path_in(t->dir, "file"), .length = GRANULE };
+	static unsigned char content[PAGE];
+	struct program unbinding;
+	struct daxlease_acquire a, b;
+	struct daxlease_event ev;
+	struct stalled other;
+	uint64_t generation;
+	pthread_t writer;
+	int ctx, fd, uffd;
+
+	fd = file_create(punch.path, 2 * GRANULE, 1);
+	ctx = lease_open();
+	CHECK_RET(lease_acquire(ctx, fd, 0, GRANULE, DAXLEASE_WRITE, 0, &a), 0);
+	CHECK_RET(breaker_run(&punch, SOON_MS).ret, 0);
+	CHECK(lease_wait(ctx, a.id, DAXLEASE_EVENT_FENCED, &ev, SOON_MS));
+	CHECK_SYS(fallocate(fd, 0, 0, GRANULE));
+
+	nvdimm_filesystem(1, "xfs");	/* unlike ext4 it can be unmounted then */
+	other.fd = file_create(path_in(nvdimm_path(1), "file"), GRANULE, 1);
+	other.page = stall_page(&uffd);
+	CHECK_EQ(pthread_create(&writer, NULL, write_stalled, &other), 0);
+	stall_wait(uffd, SOON_MS);
+	program_start(&unbinding, "unbinding", "sh -c 'cd /sys/bus/nd/drivers/nd_pmem && "
+		      "echo $(basename $(readlink /sys/block/pmem1/device)) >unbind'");
+	wait_unbinding(&unbinding);
+
+	CHECK_RET(lease_acquire(ctx, fd, GRANULE, GRANULE, DAXLEASE_WRITE, 0, &b), 0, "another NVDIMM is leaving");
+	CHECK_RET(lease_rearm(ctx, a.id, 0, GRANULE, &generation), 0, "another NVDIMM is leaving");
+	CHECK(lease_acquire(ctx, other.fd, 0, PAGE, DAXLEASE_WRITE, 0, NULL) < 0, "leased what is leaving");
+	stall_end(uffd, other.page, content);
+	CHECK_EQ(pthread_join(writer, NULL), 0);
+	CHECK_EQ(program_join(&unbinding, SOON_MS), 0);
+	CHECK_EQ(lease_state(ctx, a.id), DAXLEASE_ACTIVE);
+	CHECK_EQ(lease_state(ctx, b.id), DAXLEASE_ACTIVE);
+	close(other.fd);
+	nvdimm_unmount(1);
+}
+
 const struct testcase removal_cases[] = {
+	{ "leases-of-other-memory-go-on",
+	  "while one NVDIMM is being unbound leases are given and re-armed on another, and none on that one",
+	  other_leaves, ON_ANY | NEEDS_CORE, 40 },
 	{ "unbind-revokes-at-once",
 	  "a lease does not keep persistent memory from being removed, and no device reaches it afterwards",
-	  unbind_revokes, ON_BOTH | NEEDS_VFIO | DEMO, 40 },
+	  unbind_revokes, ON_ANY | NEEDS_VFIO | DEMO, 40 },
 	{ "region-leaves-under-lease",
 	  "nor from going with its whole region, after which the disk's parent is no more",
-	  region_leaves, ON_BOTH | NEEDS_CORE, 40 },
+	  region_leaves, ON_ANY | NEEDS_CORE, 40 },
 	{ 0 }
 };
