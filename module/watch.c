@@ -97,25 +97,25 @@ static int listen_all(struct daxlease *lease)
 	return err;
 }
 
-/* Those who watch an address space that is not the lease's (any more), nor all, do not listen. */
+/* A watch does not cover a lease (any more): its context listens for another that does, or not. */
+static void unlisten(struct daxlease *lease, const struct watch *w)
+{
+	const struct watch *left = covering(w->queue, lease->mm);
+
+	if (left)
+		dl_lease_regrace(lease, w->queue, left->grace);
+	else
+		dl_lease_drop_slot(lease, w->queue);
+}
+
+/* The lease is not in this address space (any more). */
 static void drop_watchers(struct daxlease *lease, const struct mm_struct *mm)
 {
 	struct watch *w;
 
 	list_for_each_entry(w, &watches, list)
-		if (w->mm == mm && !covering(w->queue, lease->mm))
-			dl_lease_drop_slot(lease, w->queue);
-}
-
-/* A watch has gone: its context listens for another that covers the lease, or not any more. */
-static void unlisten(struct daxlease *lease, const struct watch *gone)
-{
-	const struct watch *left = covering(gone->queue, lease->mm);
-
-	if (left)
-		dl_lease_regrace(lease, gone->queue, left->grace);
-	else
-		dl_lease_drop_slot(lease, gone->queue);
+		if (w->mm == mm)
+			unlisten(lease, w);
 }
 
 /* Breaks that waited for the answer of a watcher who does not listen any more end. */

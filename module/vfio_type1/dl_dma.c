@@ -185,11 +185,12 @@ static struct dl_seg *dl_seg_at(const struct dl_dma *dl, dma_addr_t iova, size_t
 }
 
 /**
- * dl_dma_new_owner - the calling process is about to become the owner of a mapping
+ * dl_dma_new_owner - the calling process has become the owner of a mapping
  * @dl: of the mapping, or NULL
  *
- * Stock charges locked memory to the new owner; we hand the leases over, so that who watches it
- * hears of them. What is leased stays: a vaddr update cannot make the device reach other blocks.
+ * Stock has charged locked memory to the new owner, which may fail; we hand the leases over, so
+ * that who watches it hears of them. What is leased stays: a vaddr update cannot make the device
+ * reach other blocks.
  *
  * Context: iommu->lock held; may sleep.
  *

@@ -101,10 +101,12 @@ vfio_dma_do_map(...) {
 // expect 1 dl_dma_new_owner(
 @owner@ @@
 vfio_dma_do_map(...) { <...
+	ret = vfio_change_dma_owner(dma);
+	if (ret)
+		goto out_unlock;
 +	ret = dl_dma_new_owner(dma->dl);
 +	if (ret)
 +		goto out_unlock;
-	ret = vfio_change_dma_owner(dma);
 ...> }
 
 // Segments are ours; what is between them stock pins, and no further than to the next segment.

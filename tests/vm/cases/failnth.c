@@ -21,6 +21,7 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/pidfd.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -36,6 +37,7 @@
  * @kept: leases that are there before and after
  * @held: for chains with a device
  * @second: a second device
+ * @other: for chains with another process: a socket to it
  * @leased: for chains with a memory region
  * @region: the region
  * @stage: how far the chain got
@@ -46,6 +48,7 @@ struct chain {
 	unsigned int kept;
 	struct held *held;
 	struct vfio *second;
+	int other;
 	struct leased *leased;
 	struct region region;
 	enum { NOTHING, MAPPED, PUNCHED, UNMAPPED, REGISTERED } stage;
@@ -289,6 +292,71 @@ static void watch(const struct test *t)
 	sweep(&c, chain_watch, NULL);
 }
 
+/* This process takes the mapping over, and with it the lease */
+static int chain_move(struct chain *c)
+{
+	struct held *h = c->held;
+
+	return vfio_map(&h->edu.vfio, h->map, HELD_IOVA, SIZE, VFIO_DMA_MAP_FLAG_VADDR);
+}
+
+/* The other process does, where nothing fails */
+static void move_back(struct chain *c)
+{
+	struct vfio *v = &c->held->edu.vfio;
+	char done;
+
+	CHECK_RET(vfio_unmap_vaddr(v, HELD_IOVA, SIZE), 0);
+	CHECK_EQ(write(c->other, "", 1), 1);
+	CHECK_EQ(read(c->other, &done, 1), 1);
+	CHECK_RET(vfio_unmap_vaddr(v, HELD_IOVA, SIZE), 0);
+}
+
+static void other_process(struct chain *c)
+{
+	char go;
+
+	while (read(c->other, &go, 1) == 1) {
+		CHECK_RET(chain_move(c), 0);
+		CHECK_EQ(write(c->other, "", 1), 1);
+	}
+}
+
+/* What fails leaves it the former process's, and who watches both listens as before */
+static void after_move(struct chain *c, int ret)
+{
+	struct daxlease_query q;
+
+	CHECK_RET(lease_query(c->held->ctx, c->held->lease, &q, NULL, 0), 0);
+	CHECK_EQ(q.grace_ns, ret ? LONG_GRACE : AT_ONCE, "after %s", ret_name(ret));
+	if (!ret)
+		move_back(c);
+}
+
+static void move(const struct test *t)
+{
+	struct chain c = { .kept = 1 };
+	struct held h;
+	int pair[2];
+	pid_t pid;
+
+	held_open(&h, t->dir, SIZE, AT_ONCE);
+	c.held = &h;
+	CHECK_SYS(socketpair(AF_UNIX, SOCK_STREAM, 0, pair));
+	pid = CHECK_SYS(fork());
+	c.other = pair[!pid];
+	close(pair[!!pid]);
+	if (!pid) {
+		other_process(&c);
+		_exit(0);
+	}
+	CHECK_RET(lease_watch(h.ctx, CHECK_SYS(pidfd_open(pid, 0)), 0, LONG_GRACE), 0);
+	/* This one needs a slot of its own each time */
+	CHECK_RET(lease_watch(lease_open(), CHECK_SYS(pidfd_open(getpid(), 0)), 0, AT_ONCE), 0);
+	move_back(&c);
+	sweep(&c, chain_move, after_move);
+}
+
 /* A fenced granule re-armed by a watcher: what fails leaves the granule fenced, or live as it should be */
 static int chain_rearm(struct chain *c)
 {
@@ -424,6 +492,8 @@ const struct testcase failnth_cases[] = {
 	  map, SWEEP | NEEDS_VFIO, 60 },
 	{ "sweep-watch", "each of a watch of leases that exist fails in turn: there is none then, and the next succeeds",
 	  watch, SWEEP | NEEDS_VFIO, 40 },
+	{ "sweep-move", "each of a mapping's going over to another process fails in turn: its lease stays as it was",
+	  move, SWEEP | NEEDS_VFIO, 40 },
 	{ "sweep-rearm", "each of a re-arm of a mapped granule fails in turn: it is wholly fenced or wholly live",
 	  rearm, SWEEP | NEEDS_VFIO, 60 },
 	{ "sweep-join", "each of a second device's joining fails in turn: the first goes on as before",

@@ -9,8 +9,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <libdaxlease.h>
-#include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/pidfd.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #define LONG_GRACE	(25000 * MS)
@@ -24,15 +25,6 @@ static int watch_self(int ctx, uint64_t grace)
 	ret = lease_watch(ctx, pidfd, 0, grace);
 	close(pidfd);
 	return ret;
-}
-
-static int unmap_vaddr(struct vfio *v, uint64_t iova, uint64_t size)
-{
-	struct vfio_iommu_type1_dma_unmap u = {
-		.argsz = sizeof(u), .flags = VFIO_DMA_UNMAP_FLAG_VADDR, .iova = iova, .size = size,
-	};
-
-	return ioctl(v->container, VFIO_IOMMU_UNMAP_DMA, &u) ? -errno : 0;
 }
 
 /* In the child: takes the mapping over, watches itself, and answers a break of it */
@@ -69,7 +61,7 @@ static void mapping_handed_on(const struct test *t)
 	struct held h;
 
 	held_open(&h, t->dir, 8 * MIB, SHORT_GRACE);
-	CHECK_RET(unmap_vaddr(&h.edu.vfio, HELD_IOVA, h.size), 0);
+	CHECK_RET(vfio_unmap_vaddr(&h.edu.vfio, HELD_IOVA, h.size), 0);
 	CHECK_RET(lease_query(h.ctx, h.lease, &q, NULL, 0), 0);
 	breaker_start_fn(&child, take_over, &h, h.edu.vfio.container);
 	CHECK_RET(breaker_join(&child, 30000).ret, 0);
@@ -77,6 +69,44 @@ static void mapping_handed_on(const struct test *t)
 	CHECK_RET(lease_query(h.ctx, h.lease, &q, NULL, 0), -ENOENT, "and may act for it");
 	held_check_fenced(&h, 3 * MIB);
 	held_check_live(&h, h.fd, 5 * MIB);
+}
+
+/* A mapping of anonymous memory and of a file */
+struct mixed {
+	struct edu edu;
+	void *mem;
+	uint64_t size;
+};
+
+/* In the child, which may lock no memory */
+static int take_over_unpaid(void *arg)
+{
+	const struct rlimit limit = { 0, 0 };
+	struct mixed *m = arg;
+
+	CHECK_SYS(setrlimit(RLIMIT_MEMLOCK, &limit));
+	CHECK_SYS(setresuid(1000, 1000, 1000));
+	return vfio_map(&m->edu.vfio, m->mem, HELD_IOVA, m->size, VFIO_DMA_MAP_FLAG_VADDR);
+}
+
+static void handing_on_refused(const struct test *t)
+{
+	int fd = file_create(path_in(t->dir, "file"), GRANULE, 1), ctx = lease_open();
+	struct mixed m = { .size = 2 * GRANULE };
+	struct daxlease_query q;
+	struct breaker child;
+
+	CHECK_RET(watch_self(ctx, LONG_GRACE), 0);
+	m.mem = mmap(NULL, m.size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	CHECK(m.mem != MAP_FAILED);
+	CHECK(mmap((char *)m.mem + GRANULE, GRANULE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd, 0) !=
+	      MAP_FAILED);
+	edu_open(&m.edu);
+	CHECK_RET(vfio_map(&m.edu.vfio, m.mem, HELD_IOVA, m.size, VFIO_RW), 0);
+	CHECK_RET(vfio_unmap_vaddr(&m.edu.vfio, HELD_IOVA, m.size), 0);
+	breaker_start_fn(&child, take_over_unpaid, &m, m.edu.vfio.container);
+	CHECK_RET(breaker_join(&child, SOON_MS).ret, -ENOMEM);
+	CHECK_RET(lease_query(ctx, held_lease_on(file_ino(fd)), &q, NULL, 0), 0, "the lease has gone over alone");
 }
 
 static void one_over_all(const struct test *t)
@@ -147,6 +177,9 @@ const struct testcase watch_cases[] = {
 	{ "lease-follows-vaddr-update",
 	  "a mapping handed on to another process takes its lease along: that process watches it, the former cannot",
 	  mapping_handed_on, ON_ANY | NEEDS_VFIO | DEMO, 60 },
+	{ "refused-vaddr-update-moves-no-lease",
+	  "a process that may not lock the memory of a mapping does not take over the mapping, nor its lease",
+	  handing_on_refused, ON_ANY | NEEDS_VFIO, 40 },
 	{ "watch-of-one-over-watch-of-all",
 	  "a context that watches all and one process gives the leases of that one the grace it asked for them",
 	  one_over_all, ON_ANY | NEEDS_VFIO, 60 },

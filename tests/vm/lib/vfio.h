@@ -66,4 +66,7 @@ int vfio_map(struct vfio *v, void *vaddr, uint64_t iova, uint64_t size, uint32_t
 /* Bytes unmapped, or -errno */
 int64_t vfio_unmap(struct vfio *v, uint64_t iova, uint64_t size);
 
+/* The mapping stays, for whoever says next where its memory is (VFIO_DMA_MAP_FLAG_VADDR): 0 or -errno */
+int vfio_unmap_vaddr(struct vfio *v, uint64_t iova, uint64_t size);
+
 #endif /* LIB_VFIO_H */
