@@ -45,7 +45,7 @@ modules:
 	@cp $(OUT)/vfio_type1/vfio_iommu_type1.ko $(OUT)/rxe/rdma_rxe.ko $(OUT)/
 
 userspace:
-	$(MAKE) -C userspace O=$(CURDIR)/build/userspace
+	$(MAKE) -j$(NPROC) -C userspace O=$(CURDIR)/build/userspace
 
 install:
 	$(MAKE) -C userspace O=$(CURDIR)/build/userspace install
@@ -58,14 +58,14 @@ packages:
 	cd build/packages/source && env -u MAKEFLAGS -u MAKELEVEL dpkg-buildpackage -b -us -uc
 
 tests: test-modules
-	$(MAKE) -C tests/vm O=$(CURDIR)/build/tests
+	$(MAKE) -j$(NPROC) -C tests/vm
 
 # Of the guest alone: what a case needs a module for
 test-modules:
 	@test -n "$(KDIR)" || { echo "no kernel headers: run make deps, or set KDIR"; exit 1; }
 	@mkdir -p $(OUT)/tests
 	@cp -u tests/vm/modules/* $(OUT)/tests/
-	$(MAKE) -C $(KDIR) M=$(OUT)/tests W=1 modules
+	$(MAKE) -j$(NPROC) -C $(KDIR) M=$(OUT)/tests W=1 modules
 
 # What a person types: a second make, so that KDIR is looked for after the headers have come.
 demo: deps

@@ -243,7 +243,7 @@ static void join(pid_t pid, const char *who)
 
 static void under_load(const struct test *t)
 {
-	unsigned int rounds = 0, refused = 0, wanted = t->debug ? 2 : 24;
+	unsigned int rounds = 0, refused = 0, wanted = t->debug ? 1 : 49;
 	int64_t begun = now_ns(), end = begun + t->minutes * 60000000000LL;
 	pid_t lessee[LESSEES], breaker[LESSEES], reader;
 	int fd = file_create(path_in(t->dir, "kept"), SIZE, 1);

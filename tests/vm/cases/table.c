@@ -11,7 +11,7 @@ extern const struct testcase paths_cases[], paths_moved_cases[], paths_calm_case
 extern const struct testcase rdma_cases[], rdma_rights_cases[], rdma_wire_cases[];
 extern const struct testcase rdma_user_cases[], dmabuf_cases[];
 extern const struct testcase watch_cases[], type1_policy_cases[], gate_cases[];
-extern const struct testcase failnth_cases[];
+extern const struct testcase failnth_cases[], leak_cases[];
 extern const struct testcase torture_cases[], permission_cases[];
 extern const struct testcase machinery_cases[], removal_fs_cases[], failure_cases[], broken_cases[];
 extern const struct testcase fair_cases[], many_cases[], limits_cases[], asleep_cases[], uring_cases[];
@@ -19,6 +19,8 @@ extern const struct testcase fair_cases[], many_cases[], limits_cases[], asleep_
 const struct testcase *const case_tables[] = {
 	stock_cases,
 	tools_cases,
+	failnth_cases,
+	leak_cases,	/* behind them: no kmemleak from here on */
 	abi_cases,
 	answers_cases,
 	hold_cases,
@@ -45,7 +47,6 @@ const struct testcase *const case_tables[] = {
 	rearm_cases,
 	qemu_cases,
 	qemu_break_cases,
-	failnth_cases,
 	removal_unload_cases,
 	removal_fs_cases,
 	failure_cases,

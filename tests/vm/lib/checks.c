@@ -91,22 +91,24 @@ const char *check_leases(const char *name)
  * addresses where the module has gone. An object is reported by the second scan that finds no reference, if it was
  * there for 5 s.
  */
-bool check_kmemleak(const char *name)
+const char *check_kmemleak(const char *name)
 {
 	int64_t start = now_ns(), begun;
 	char block[8192] = "", l[512];
 	bool ours = false, any = false, more = true;
 	unsigned int scans = 0;
 	FILE *f;
+	int ret;
 
 	do {
 		begun = now_ns();
-		if (write_text(KMEMLEAK, "scan"))
-			return true;
+		ret = write_text(KMEMLEAK, "scan");
+		if (ret)
+			return ret == -EPERM ? NULL : "kmemleak does not scan";
 	} while (++scans < 2 || begun < start + KMEMLEAK_AGE);
 	f = fopen(KMEMLEAK, "re");
 	if (!f)
-		return true;
+		return "kmemleak says nothing";
 	while (more) {
 		more = fgets(l, sizeof(l), f);
 		if (!more || !strncmp(l, "unreferenced", 12)) {
@@ -125,7 +127,12 @@ bool check_kmemleak(const char *name)
 			strstr(l, "[vfio_iommu_type1]") || strstr(l, "[rdma_rxe]");
 	}
 	fclose(f);
-	return any;
+	return any ? "kmemleak found objects of ours" : NULL;
+}
+
+void kmemleak_off(void)
+{
+	CHECK_RET(write_text(KMEMLEAK, "off"), 0);
 }
 
 const char *check_filesystem(const char *fs)

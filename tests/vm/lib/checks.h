@@ -17,10 +17,13 @@ const char *check_kmsg(int kmsg, const char *name);
 const char *check_leases(const char *name);
 
 /*
- * True when kmemleak reports an object of ours, @name's details, or cannot scan. To be called after the modules are
- * unloaded: what they still referenced, nobody does then
+ * NULL, or that kmemleak, unless it is off, reports an object of ours, @name's details, or cannot scan. To be called
+ * after the modules are unloaded: what they still referenced, nobody does then
  */
-bool check_kmemleak(const char *name);
+const char *check_kmemleak(const char *name);
+
+/* From now on it costs nothing, until the machine's end; fails the case itself */
+void kmemleak_off(void);
 
 /* Unmounts /mnt/dax, checks the filesystem @fs, and mounts it again: NULL or what is wrong */
 const char *check_filesystem(const char *fs);

@@ -15,7 +15,7 @@
 #define ON_EXT4		(1U << 0)
 #define ON_XFS		(1U << 1)
 #define ON_BOTH		(ON_EXT4 | ON_XFS)
-#define ON_ONE		(1U << 15)	/* the slow debug kernel runs it on one of its filesystems only */
+#define ON_ONE		(1U << 15)	/* of all cases, a kernel runs it on one filesystem, the other kernel on the other one */
 #define ON_ANY		(ON_BOTH | ON_ONE)
 #define NEEDS_STOCK	(1U << 2)	/* the distribution's modules (vfio_iommu_type1), without daxlease */
 #define NEEDS_CORE	(1U << 3)	/* daxlease.ko */
@@ -27,8 +27,7 @@
 #define DEMO_QEMU	(1U << 12)	/* part of the demonstration "qemu" */
 #define DEMO_RDMA	(1U << 13)	/* part of the demonstration "rdma" */
 #define STOCK_ONLY	(1U << 14)	/* of user space, or too slow with the debug kernel's checks */
-#define ALONE		(1U << 16)	/* in a machine of its own, whose processors run at the same time, whatever others' do */
-#define TURNS		(1U << 17)	/* where they take turns, since it patches the kernel all the time (tests/vm/boot) */
+#define TURNS		(1U << 17)	/* where processors take turns, since it patches the kernel all the time (tests/vm/boot) */
 #define BROKEN		(1U << 18)	/* after the checks, as it leaves a kernel that is good for nothing; looks at the log itself */
 
 /**

@@ -5,7 +5,7 @@
  *
  *   vm-cases --list | --plan SELECTION | --run SELECTION --core KO --type1 KO --rxe KO --root DIR
  *            --tools DIR --modules DIR --results FILE
- *   SELECTION: --fs ext4|xfs [--debug] [--turns] [--alone] [--demo GROUP] [--minutes N] [--seed S]
+ *   SELECTION: --fs ext4|xfs [--debug] [--turns] [--every] [--alone] [--demo GROUP] [--minutes N] [--seed S]
  *              [CASE...]
  *   vm-cases --op ...            one file operation, for a breaker (breaker.c)
  */
@@ -271,34 +271,35 @@ static void run_case(const struct testcase *c, const struct selection *s, const 
 	verdict_report(c->name, &v, start);
 }
 
-/* The checks after the last case */
-static void run_checks(const struct selection *s)
+static void run_check(const char *name, const char *why, int kmsg, int64_t *start)
 {
 	static struct verdict v;
-	int64_t start = now_ns();
-	const char *why;
-	int kmsg;
 
-	kmsg = kmsg_open();
+	memset(&v, 0, sizeof(v));
+	if (why)
+		fail(&v, "%s", why);
+	why = check_kmsg(kmsg, name);
+	if (why)
+		fail(&v, "%s", why);
+	verdict_report(name, &v, *start);
+	*start = now_ns();
+}
+
+/* The checks after the last case. The debug kernel itself counts what each module has allocated, and warns */
+static void run_checks(const struct selection *s)
+{
+	int64_t start = now_ns();
+	int kmsg = kmsg_open();
+	const char *why;
+
 	report("start", s->debug ? CASE_NO_LEAK : CASE_CLEAN);
 	why = modules_unload();
 	if (s->debug) {
-		if (check_kmemleak(CASE_NO_LEAK))
-			fail(&v, "kmemleak found objects of ours");
-		verdict_report(CASE_NO_LEAK, &v, start);
-		memset(&v, 0, sizeof(v));
-		start = now_ns();
+		run_check(CASE_NO_LEAK, why ?: check_kmemleak(CASE_NO_LEAK), kmsg, &start);
 		report("start", CASE_CLEAN);
+		why = NULL;
 	}
-	if (why)
-		fail(&v, "%s", why);
-	why = check_filesystem(s->fs);
-	if (why)
-		fail(&v, "%s", why);
-	why = check_kmsg(kmsg, CASE_CLEAN);
-	if (why)
-		fail(&v, "%s", why);
-	verdict_report(CASE_CLEAN, &v, start);
+	run_check(CASE_CLEAN, why ?: check_filesystem(s->fs), kmsg, &start);
 	close(kmsg);
 }
 
@@ -326,7 +327,8 @@ int main(int argc, char **argv)
 		{ "list", no_argument, NULL, 'l' }, { "plan", no_argument, NULL, 'p' },
 		{ "run", no_argument, NULL, 'r' }, { "fs", required_argument, NULL, 'f' },
 		{ "debug", no_argument, NULL, 'd' }, { "turns", no_argument, NULL, 'u' },
-		{ "alone", no_argument, NULL, 'a' }, { "demo", required_argument, NULL, 'D' },
+		{ "every", no_argument, NULL, 'e' }, { "alone", no_argument, NULL, 'a' },
+		{ "demo", required_argument, NULL, 'D' },
 		{ "core", required_argument, NULL, 'c' }, { "type1", required_argument, NULL, 't' },
 		{ "rxe", required_argument, NULL, 'x' }, { "modules", required_argument, NULL, 'M' },
 		{ "root", required_argument, NULL, 'R' }, { "tools", required_argument, NULL, 'T' },
@@ -345,6 +347,7 @@ int main(int argc, char **argv)
 		case 'f': s.fs = optarg; break;
 		case 'd': s.debug = true; break;
 		case 'u': s.turns = true; break;
+		case 'e': s.every = true; break;
 		case 'a': s.alone = true; break;
 		case 'D':
 			s.demo = select_demo(optarg);

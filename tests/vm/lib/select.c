@@ -33,17 +33,25 @@ static bool named(const struct selection *s, const char *name)
 
 static bool needs_own_machine(const struct selection *s, const struct testcase *c)
 {
-	return c->flags & ALONE || (c->flags & TURNS && !s->turns);
+	return c->flags & TURNS && !s->turns;
 }
 
-/* @nth: of the cases that will do with one filesystem on the debug kernel: they take turns */
+static bool on_xfs(const struct selection *s)
+{
+	return !strcmp(s->fs, "xfs");
+}
+
+/* Whether this kernel runs the @nth case that will do with one filesystem on this one: the other kernel does on the other */
+static bool falls_to(const struct selection *s, unsigned int nth)
+{
+	return (nth % 2 == on_xfs(s)) == s->debug;
+}
+
 static bool wanted(const struct selection *s, const struct testcase *c, unsigned int nth)
 {
-	bool xfs = !strcmp(s->fs, "xfs");
-
-	if (!(c->flags & (xfs ? ON_XFS : ON_EXT4)) || needs_own_machine(s, c) != s->alone)
+	if (!(c->flags & (on_xfs(s) ? ON_XFS : ON_EXT4)) || needs_own_machine(s, c) != s->alone)
 		return false;
-	if ((c->flags & ON_ONE) && s->debug && !*s->names && nth % 2 != xfs)
+	if ((c->flags & ON_ONE) && !s->every && !s->demo && !*s->names && !falls_to(s, nth))
 		return false;
 	if (c->flags & (s->debug ? STOCK_ONLY : DEBUG_ONLY))
 		return false;
@@ -129,7 +137,7 @@ void select_list(void)
 static void print_cases(const struct testcase **list, size_t n)
 {
 	for (; n-- && *list; list++)
-		printf("%s\t%s\t%s\n", (*list)->name, (*list)->flags & TURNS ? "single" : "multi", (*list)->desc);
+		printf("%s\tcase\t%s\n", (*list)->name, (*list)->desc);
 }
 
 void select_plan(const struct selection *s)
@@ -140,8 +148,8 @@ void select_plan(const struct selection *s)
 	print_cases(list, sound);
 	if (select_checks(list)) {
 		if (s->debug)
-			printf("%s\t-\t%s\n", CASE_NO_LEAK, "kmemleak finds nothing of ours");
-		printf("%s\t-\t%s\n", CASE_CLEAN,
+			printf("%s\tcheck\t%s\n", CASE_NO_LEAK, "the modules leave no memory behind when they are unloaded");
+		printf("%s\tcheck\t%s\n", CASE_CLEAN,
 		       "modules unload, the filesystem unmounts and is consistent");
 	}
 	print_cases(list + sound, SIZE_MAX);

@@ -18,6 +18,7 @@
  * @debug: the debug kernel
  * @demo: only cases with this flag: a demonstration's; 0: no demonstration
  * @turns: the machine's processors take turns
+ * @every: all cases on this filesystem, those too that would do with one filesystem a kernel
  * @alone: the cases that need a machine of their own, instead of all others
  * @minutes: for the cases, see struct test
  * @seed: likewise
@@ -28,6 +29,7 @@ struct selection {
 	bool debug;
 	unsigned int demo;
 	bool turns;
+	bool every;
 	bool alone;
 	unsigned int minutes;
 	uint64_t seed;
@@ -50,8 +52,8 @@ size_t select_sound(const struct testcase **list);
 bool select_checks(const struct testcase **list);
 
 /*
- * Prints all cases for a person, or the plan of a selection, a line each: name, QEMU's threads if the machine is its
- * own ("-": of a check after the last one), description
+ * Prints all cases for a person, or the plan of a selection, a line each: name, "case" or "check" (after the last case),
+ * description
  */
 void select_list(void);
 void select_plan(const struct selection *s);

@@ -202,6 +202,6 @@ const struct testcase torture_cases[] = {
 	{ "torture-writes-nothing-astray",
 	  "a device writes without end while ranges are punched, leases come, go and are re-armed, next to mappings and "
 	  "devices that come and go: no byte of anybody else changes, and fenced is fenced",
-	  torture, ON_ANY | NEEDS_VFIO | ALONE, 60 },
+	  torture, ON_ANY | NEEDS_VFIO, 60 },
 	{ 0 }
 };
