@@ -199,7 +199,7 @@ int dl_rearm(struct daxlease *lease, struct dl_range range, u64 *generation)
 		if (err != -ERESTART)
 			continue;
 		err = ++tries < MAX_TRIES ? 0 : -EAGAIN;
-		/* An operation is under way, or the removal of some device */
+		/* An operation is under way, or the removal of the device */
 		schedule_timeout_killable(1);
 	}
 	dl_hooks_put();

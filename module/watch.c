@@ -114,7 +114,7 @@ static void drop_watchers(struct daxlease *lease, const struct mm_struct *mm)
 	struct watch *w;
 
 	list_for_each_entry(w, &watches, list)
-		if (w->mm == mm)
+		if (covers(w, mm))
 			unlisten(lease, w);
 }
 
@@ -267,9 +267,8 @@ int dl_watch_move(struct daxlease *lease, struct mm_struct *mm)
 	if (!err)
 		mmgrab(mm);
 	mutex_unlock(&watch_lock);
-	if (err)
-		return err;
-	mmdrop(former);
+	if (!err)
+		mmdrop(former);
 	dl_break_reconsider(lease);
-	return 0;
+	return err;
 }

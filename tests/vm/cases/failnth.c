@@ -322,13 +322,13 @@ static void other_process(struct chain *c)
 	}
 }
 
-/* What fails leaves it the former process's, and who watches both listens as before */
+/* What fails leaves it the former process's, and who watches both, or all, listens as before */
 static void after_move(struct chain *c, int ret)
 {
 	struct daxlease_query q;
 
 	CHECK_RET(lease_query(c->held->ctx, c->held->lease, &q, NULL, 0), 0);
-	CHECK_EQ(q.grace_ns, ret ? LONG_GRACE : AT_ONCE, "after %s", ret_name(ret));
+	CHECK_EQ(q.grace_ns, ret ? LONG_GRACE / 2 : LONG_GRACE, "after %s", ret_name(ret));
 	if (!ret)
 		move_back(c);
 }
@@ -337,7 +337,7 @@ static void move(const struct test *t)
 {
 	struct chain c = { .kept = 1 };
 	struct held h;
-	int pair[2];
+	int pair[2], pidfd, all;
 	pid_t pid;
 
 	held_open(&h, t->dir, SIZE, AT_ONCE);
@@ -350,7 +350,11 @@ static void move(const struct test *t)
 		other_process(&c);
 		_exit(0);
 	}
-	CHECK_RET(lease_watch(h.ctx, CHECK_SYS(pidfd_open(pid, 0)), 0, LONG_GRACE), 0);
+	pidfd = CHECK_SYS(pidfd_open(pid, 0));
+	CHECK_RET(lease_watch(h.ctx, pidfd, 0, LONG_GRACE / 2), 0);
+	all = lease_open();
+	CHECK_RET(lease_watch(all, -1, DAXLEASE_WATCH_ALL, LONG_GRACE), 0);
+	CHECK_RET(lease_watch(all, pidfd, 0, AT_ONCE), 0);
 	/* This one needs a slot of its own each time */
 	CHECK_RET(lease_watch(lease_open(), CHECK_SYS(pidfd_open(getpid(), 0)), 0, AT_ONCE), 0);
 	move_back(&c);
