@@ -20,7 +20,7 @@ const struct testcase *const case_tables[] = {
 	stock_cases,
 	tools_cases,
 	failnth_cases,
-	leak_cases,	/* behind them: no kmemleak from here on */
+	leak_cases,	/* behind them: no kmemleak from here on, but a count */
 	abi_cases,
 	answers_cases,
 	hold_cases,

@@ -130,9 +130,10 @@ const char *check_kmemleak(const char *name)
 	return any ? "kmemleak found objects of ours" : NULL;
 }
 
-void kmemleak_off(void)
+void count_instead_of_kmemleak(void)
 {
 	CHECK_RET(write_text(KMEMLEAK, "off"), 0);
+	CHECK_RET(write_text("/proc/sys/vm/mem_profiling", "1"), 0);
 }
 
 const char *check_filesystem(const char *fs)
