@@ -356,7 +356,7 @@ static void move(const struct test *t)
 	CHECK_RET(lease_watch(all, -1, DAXLEASE_WATCH_ALL, LONG_GRACE), 0);
 	CHECK_RET(lease_watch(all, pidfd, 0, AT_ONCE), 0);
 	/* This one needs a slot of its own each time */
-	CHECK_RET(lease_watch(lease_open(), CHECK_SYS(pidfd_open(getpid(), 0)), 0, AT_ONCE), 0);
+	lease_open_watching(AT_ONCE);
 	move_back(&c);
 	sweep(&c, chain_move, after_move);
 }

@@ -14,8 +14,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
-#include <stdio.h>
-#include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -94,19 +92,6 @@ static void *write_stalled(void *arg)
 	return NULL;
 }
 
-/* Its announcement is over then, and its end waits for the write */
-static void wait_unbinding(struct program *p)
-{
-	int64_t end = now_ns() + SOON_MS * (int64_t)MS;
-	char path[64], stack[4096] = "";
-
-	snprintf(path, sizeof(path), "/proc/%d/stack", p->pid);
-	for (; !strstr(stack, "pmem_release_disk"); usleep(10000)) {
-		CHECK(now_ns() < end, "the unbinding does not wait: %s", stack);
-		read_text(path, stack, sizeof(stack));
-	}
-}
-
 /* Another NVDIMM is being unbound, which lasts, for a write to a file on it stands still: ours stays */
 static void other_leaves(const struct test *t)
 {
@@ -134,7 +119,8 @@ static void other_leaves(const struct test *t)
 	stall_wait(uffd, SOON_MS);
 	program_start(&unbinding, "unbinding", "sh -c 'cd /sys/bus/nd/drivers/nd_pmem && "
 		      "echo $(basename $(readlink /sys/block/pmem1/device)) >unbind'");
-	wait_unbinding(&unbinding);
+	/* Its announcement is over then, and its end waits for the write */
+	CHECK(wait_asleep_in(unbinding.pid, "pmem_release_disk", NULL, SOON_MS), "the unbinding does not wait");
 
 	CHECK_RET(lease_acquire(ctx, fd, GRANULE, GRANULE, DAXLEASE_WRITE, 0, &b), 0, "another NVDIMM is leaving");
 	CHECK_RET(lease_rearm(ctx, a.id, 0, GRANULE, &generation), 0, "another NVDIMM is leaving");

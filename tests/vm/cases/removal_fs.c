@@ -130,19 +130,6 @@ static int remount(unsigned long flags)
 	return mount(NULL, nvdimm_path(1), NULL, MS_REMOUNT | flags, NULL) ? -errno : 0;
 }
 
-/* The breaker sleeps where a frozen filesystem stops writers */
-static void wait_frozen(const struct breaker *b)
-{
-	char path[64], stack[4096];
-
-	snprintf(path, sizeof(path), "/proc/%d/stack", b->pid);
-	for (int64_t end = now_ns() + SOON_MS * (int64_t)MS;; usleep(10000)) {
-		if (read_text(path, stack, sizeof(stack)) > 0 && strstr(stack, "percpu_rwsem_wait"))
-			return;
-		CHECK(now_ns() < end, "the truncate did not stop at the freeze");
-	}
-}
-
 static void freeze_under_lease(const struct test *t)
 {
 	struct scene s;
@@ -153,7 +140,7 @@ static void freeze_under_lease(const struct test *t)
 	fs = CHECK_SYS(open(nvdimm_path(1), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
 	CHECK_SYS(ioctl(fs, FIFREEZE, 0));
 	start_truncate(&s, &b);
-	wait_frozen(&b);
+	CHECK(wait_asleep_in(b.pid, "percpu_rwsem_wait", NULL, SOON_MS), "the truncate did not stop at the freeze");
 	check_undisturbed(&s, "the filesystem is frozen, with a truncate waiting for the thaw");
 	CHECK_SYS(ioctl(fs, FITHAW, 0));
 	check_broken_by_truncate(&s, &b, 0);

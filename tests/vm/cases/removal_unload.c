@@ -321,21 +321,6 @@ static unsigned int looks(void)
 	return n;
 }
 
-static void wait_asleep_inside(const struct breaker *b)
-{
-	int64_t end = now_ns() + SOON_MS * (int64_t)MS;
-	char path[64], stack[4096];
-
-	snprintf(path, sizeof(path), "/proc/%d/stack", b->pid);
-	for (;; usleep(10000)) {
-		/* Empty while it runs */
-		if (read_text(path, stack, sizeof(stack)) > 0 && strstr(stack, "percpu_rwsem_wait") &&
-		    strstr(stack, "[daxlease]"))
-			return;
-		CHECK(now_ns() < end, "it does not sleep there");
-	}
-}
-
 /*
  * A punch has waited for a lease, and sleeps now in the fallocate that the hook has called, for its filesystem is
  * frozen: it is to return through the module's text. The lease is gone.
@@ -360,7 +345,7 @@ static void asleep_inside(const struct test *t)
 	CHECK_SYS(ioctl(root, FIFREEZE, 0));
 	breaker_start(&b, &punch);
 	CHECK(lease_wait(ctx, a.id, DAXLEASE_EVENT_FENCED, &ev, SOON_MS));
-	wait_asleep_inside(&b);
+	CHECK(wait_asleep_in(b.pid, "percpu_rwsem_wait", "[daxlease]", SOON_MS), "it does not sleep there");
 
 	CHECK_SYS(mkdir(TRACE, 0700));
 	CHECK_RET(write_text(TRACE "/events/workqueue/workqueue_execute_end/enable", "1"), 0);

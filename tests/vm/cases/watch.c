@@ -91,12 +91,11 @@ static int take_over_unpaid(void *arg)
 
 static void handing_on_refused(const struct test *t)
 {
-	int fd = file_create(path_in(t->dir, "file"), GRANULE, 1), ctx = lease_open();
+	int fd = file_create(path_in(t->dir, "file"), GRANULE, 1), ctx = lease_open_watching(LONG_GRACE);
 	struct mixed m = { .size = 2 * GRANULE };
 	struct daxlease_query q;
 	struct breaker child;
 
-	CHECK_RET(watch_self(ctx, LONG_GRACE), 0);
 	m.mem = mmap(NULL, m.size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	CHECK(m.mem != MAP_FAILED);
 	CHECK(mmap((char *)m.mem + GRANULE, GRANULE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd, 0) !=

@@ -17,8 +17,8 @@ const char *check_kmsg(int kmsg, const char *name);
 const char *check_leases(const char *name);
 
 /*
- * NULL, or that kmemleak, unless it is off, reports an object of ours, @name's details, or cannot scan. To be called
- * after the modules are unloaded: what they still referenced, nobody does then
+ * NULL, or that kmemleak reports an object of ours, @name's details, or cannot scan, though allocations of modules are
+ * not counted instead. To be called after the modules are unloaded: what they still referenced, nobody does then
  */
 const char *check_kmemleak(const char *name);
 

@@ -147,6 +147,19 @@ bool wait_readable(int fd, int timeout_ms)
 	return ret > 0;
 }
 
+bool wait_asleep_in(pid_t pid, const char *what, const char *and, int timeout_ms)
+{
+	int64_t end = now_ns() + timeout_ms * 1000000LL;
+	char path[64], stack[4096];
+
+	snprintf(path, sizeof(path), "/proc/%d/stack", pid);
+	for (; now_ns() < end; usleep(10000))
+		/* Empty while it runs */
+		if (read_text(path, stack, sizeof(stack)) > 0 && strstr(stack, what) && (!and || strstr(stack, and)))
+			return true;
+	return false;
+}
+
 int write_text(const char *path, const char *text)
 {
 	int fd = open(path, O_WRONLY | O_CLOEXEC);

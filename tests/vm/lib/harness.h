@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 /* struct testcase.flags */
 #define ON_EXT4		(1U << 0)
@@ -126,6 +127,9 @@ int64_t now_ns(void);
 
 /* Waits until @fd is readable: true, or false after @timeout_ms */
 bool wait_readable(int fd, int timeout_ms);
+
+/* False if the process does not sleep, within the time, in the kernel where its stack names both (@and may be NULL) */
+bool wait_asleep_in(pid_t pid, const char *what, const char *and, int timeout_ms);
 
 /* Writes a string to a file of proc, sysfs or tracefs: 0 or -errno */
 int write_text(const char *path, const char *text);

@@ -293,11 +293,10 @@ static void run_checks(const struct selection *s)
 	const char *why;
 
 	report("start", s->debug ? CASE_NO_LEAK : CASE_CLEAN);
-	why = modules_unload();
+	why = modules_unload();	/* part of both */
 	if (s->debug) {
 		run_check(CASE_NO_LEAK, why ?: check_kmemleak(CASE_NO_LEAK), kmsg, &start);
 		report("start", CASE_CLEAN);
-		why = NULL;
 	}
 	run_check(CASE_CLEAN, why ?: check_filesystem(s->fs), kmsg, &start);
 	close(kmsg);
