@@ -131,6 +131,12 @@ static long get_pages(const struct dl_window *w, unsigned long addr, long nr, st
 	return more > 0 ? have + more : have ?: more;
 }
 
+/* Is the file too short by now? A fault past its end fails like one that cannot be served. */
+static bool cut_off(const struct dl_window *w)
+{
+	return (w->range.last + 1) << PAGE_SHIFT > i_size_read(file_inode(w->file));
+}
+
 /*
  * Fault in what is at @pgoff and perhaps pages that follow, at most @max of them. No page is
  * referenced any more when this returns: what happens to them from now on, the hooks see.
@@ -150,7 +156,7 @@ static int look_at(const struct dl_window *w, u64 pgoff, u64 max, struct look *k
 	while (n-- > 0)
 		put_page(pages[n]);
 	mmap_read_unlock(current->mm);
-	return err;
+	return err == -EFAULT && cut_off(w) ? -EINVAL : err;
 }
 
 /* What the DAX entries of some pages say is not so any more: drop them. */
@@ -267,8 +273,9 @@ static bool failed(const struct dl_extents *ext, u64 base)
  *
  * Context: process context; no lock of ours, no mmap_lock.
  * Return: 0; -ENODATA: a hole or unwritten blocks; -EMLINK: shared blocks; -EHWPOISON: memory that
- * has failed; -ERESTART: the file changes under our hands, begin again; -EINTR; -ENOMEM; -EFAULT:
- * somebody has replaced the mapping, or the filesystem could not provide the page.
+ * has failed; -EINVAL: the file has become too short; -ERESTART: it changes under our hands, begin
+ * again; -EINTR; -ENOMEM; -EFAULT: somebody has replaced the mapping, or the filesystem could not
+ * provide the page.
  */
 int dl_resolve(const struct dl_window *w, struct dl_extents **ext, const bool *dead)
 {

@@ -68,7 +68,7 @@
  *  EMFILE      EXPORT_DMABUF: the process has too many open files (ENFILE: the system has)
  *  EINTR       killed while waiting
  *  EIO         a consumer did not confirm that device access has ended; the kernel goes on trying.
- *              The filesystem has failed or is shut down
+ *              The filesystem has failed or is shut down (some say EROFS or EUCLEAN)
  *
  * read(2) returns whole events: EINVAL if the buffer is shorter than one, EAGAIN if there is none
  * and the file is non-blocking, EINTR, and EFAULT, after which the event is still there.

@@ -203,6 +203,18 @@ static void a_hole_is_no_block_to_read(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, resolve(test, &w, NULL), 0);
 }
 
+/* Since it was mapped, as by a truncate that a re-arm meets before it has announced itself */
+static void a_file_that_was_cut_is_too_short(struct kunit *test)
+{
+	struct files *files = test->priv;
+	struct dl_window w = window(files->mine, map(test, files->mine, MAP_SHARED));
+
+	KUNIT_ASSERT_EQ(test, vfs_truncate(&files->mine->f_path, PAGE_SIZE), 0);
+	KUNIT_EXPECT_EQ(test, real_dl_populate(&w), -EINVAL);
+	KUNIT_ASSERT_EQ(test, vfs_truncate(&files->mine->f_path, PAGES * PAGE_SIZE), 0);
+	KUNIT_EXPECT_EQ(test, real_dl_populate(&w), 0);
+}
+
 static void a_dead_lease_is_not_looked_for(struct kunit *test)
 {
 	struct files *files = test->priv;
@@ -237,6 +249,7 @@ static struct kunit_case cases[] = {
 	KUNIT_CASE(pages_of_another_file_are_noticed),
 	KUNIT_CASE(pages_of_another_place_are_noticed),
 	KUNIT_CASE(a_hole_is_no_block_to_read),
+	KUNIT_CASE(a_file_that_was_cut_is_too_short),
 	KUNIT_CASE(a_dead_lease_is_not_looked_for),
 	KUNIT_CASE(what_the_filesystem_denies_is_not_believed),
 	{}
