@@ -1,30 +1,28 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# First program of the test guest: loads drivers, makes /mnt/dax on the NVDIMM, gives the edu (but one) and NVMe
+# First program of the test guest: makes /mnt/dax on the NVDIMM, gives the edu (but one) and NVMe
 # devices to vfio-pci, runs the command it was given, and powers off. Started by tests/vm/boot; not for a host.
 # From the environment: DAXLEASE_FS (ext4, xfs), DAXLEASE_KERNEL, DAXLEASE_MODULES (root of lib/modules).
+#
+# What is built into the shell or into busybox is taken from there: to start a program takes a third of a second in the
+# debug kernel.
 set -u
 export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C
 [ "$$" = 1 ] || { echo "guest.sh: only as the first program of a guest" >&2; exit 2; }
 off() { sync; echo "guest: off"; busybox poweroff -f; }
 trap off EXIT
 
-mount -t tmpfs t /run
-mount -t debugfs d /sys/kernel/debug
-mount -t tracefs t /sys/kernel/tracing 2>/dev/null
-mkdir -p /dev/virtio-ports /dev/pts
-mount -t devpts d /dev/pts
+busybox sh -c '
+	mount -t tmpfs t /run
+	mount -t debugfs d /sys/kernel/debug
+	mount -t tracefs t /sys/kernel/tracing 2>/dev/null
+	mkdir -p /dev/virtio-ports /dev/pts /mnt/dax
+	mount -t devpts d /dev/pts'
 for p in /sys/class/virtio-ports/*; do
-	name=$(cat "$p/name" 2>/dev/null)
-	[ -z "$name" ] || ln -sf "../${p##*/}" "/dev/virtio-ports/$name"
+	read -r name 2>/dev/null <"$p/name" && ln -sf "../${p##*/}" "/dev/virtio-ports/$name"
 done
 export DAXLEASE_RESULTS=/dev/virtio-ports/org.daxlease.results
 
-# Without -C /dev/null a modprobe override of the distribution's ndctl package hides libnvdimm.
-load()
-{
-	modprobe -C /dev/null ${DAXLEASE_MODULES:+-d "$DAXLEASE_MODULES"} "$@"
-}
 fail()
 {
 	printf 'boot\tFAIL\t%s\n' "$*" >"$DAXLEASE_RESULTS"
@@ -32,13 +30,13 @@ fail()
 	exit 1
 }
 
-sysctl -qw kernel.printk_ratelimit=0 kernel.hung_task_timeout_secs=30 kernel.hung_task_warnings=-1
+cd /proc/sys/kernel || fail "no /proc/sys"
+echo 0 >printk_ratelimit; echo 30 >hung_task_timeout_secs; echo -1 >hung_task_warnings
 # With all its checks, emulated and short of processors, the debug kernel is at "rdma link add" alone for more than the 20 s
 # that it takes for a lockup. What really locks up is found by the limits of the cases.
-[ "$DAXLEASE_KERNEL" != debug ] || sysctl -qw kernel.watchdog_thresh=60
-for m in crc32c_generic libnvdimm nfit nd_btt nd_pmem "$DAXLEASE_FS" vfio vfio-pci; do
-	load "$m" || fail "modprobe $m"
-done
+[ "$DAXLEASE_KERNEL" != debug ] || echo 60 >watchdog_thresh
+cd /
+[ -e /sys/bus/pci/drivers/vfio-pci ] || fail "modules are missing"
 [ -e /dev/pmem0 ] || udevadm settle 2>/dev/null
 ndctl create-namespace -f -e namespace0.0 -m fsdax --map=mem >/run/ndctl 2>&1 ||
 	fail "ndctl: $(tr '\n' ' ' </run/ndctl)"
@@ -47,7 +45,8 @@ ndctl create-namespace -f -e namespace0.0 -m fsdax --map=mem >/run/ndctl 2>&1 ||
 if [ -n "$DAXLEASE_DEVDAX" ]; then
 	region=$(grep -lx "$(numfmt --from=iec "$DAXLEASE_DEVDAX")" /sys/bus/nd/devices/region*/size)
 	region=$(basename "$(dirname "$region")")
-	load device_dax || fail "modprobe device_dax"
+	# Without -C /dev/null a modprobe override of the distribution's ndctl package hides libnvdimm.
+	modprobe -C /dev/null ${DAXLEASE_MODULES:+-d "$DAXLEASE_MODULES"} device_dax || fail "modprobe device_dax"
 	ndctl create-namespace -f -e "namespace${region#region}.0" -m devdax --map=mem >/run/ndctl 2>&1 ||
 		fail "ndctl: $(tr '\n' ' ' </run/ndctl)"
 fi
@@ -59,7 +58,6 @@ case $DAXLEASE_FS in
 ext4) mkfs.ext4 -q -b 4096 -E stride=512,stripe_width=512 /dev/pmem0 ${size:+"$size"} ;;
 xfs) mkfs.xfs -q -f -d "su=2m,sw=1,agcount=2${size:+,size=$size}" -l size=64m /dev/pmem0 ;;
 esac >/run/mkfs 2>&1 || fail "mkfs: $(tr '\n' ' ' </run/mkfs)"
-mkdir -p /mnt/dax
 # ext4 by inode: all but one file of the root directory inherit DAX.
 case $DAXLEASE_FS in
 ext4) mount -o dax=inode /dev/pmem0 /mnt/dax && head -c 1M /dev/zero >/mnt/dax/plain && chattr +x /mnt/dax ;;
@@ -82,7 +80,9 @@ fi
 # One edu is left to modules/dl_test_importer.c.
 for d in /sys/bus/pci/devices/*; do
 	[ "${d##*/}" != 0000:00:1e.0 ] || continue
-	case $(cat "$d/vendor" "$d/device") in $'0x1234\n0x11e8' | $'0x1b36\n0x0010') ;; *) continue ;; esac
+	read -r vendor <"$d/vendor"
+	read -r device <"$d/device"
+	case $vendor:$device in 0x1234:0x11e8 | 0x1b36:0x0010) ;; *) continue ;; esac
 	echo vfio-pci >"$d/driver_override"
 	echo "${d##*/}" >/sys/bus/pci/drivers_probe
 	[ -e "$d/driver" ] || fail "${d##*/} was not bound to vfio-pci"
