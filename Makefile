@@ -10,7 +10,7 @@ REL = $(shell $(MAKE) -s --no-print-directory -C $(KDIR) kernelrelease)
 OUT = $(CURDIR)/build/$(REL)
 NPROC := $(shell nproc)
 
-.PHONY: all picture deps modules userspace tests test-modules demo demo-qemu demo-rdma check bench mutants torture check-now demo-now demo-qemu-now demo-rdma-now install packages clean help
+.PHONY: all picture deps modules userspace tests test-modules demo demo-qemu demo-rdma check bench mutants torture demo-now demo-qemu-now demo-rdma-now install packages clean help
 all: modules userspace
 
 help:
@@ -40,8 +40,8 @@ modules:
 	$(MAKE) -j$(NPROC) -C $(KDIR) M=$(OUT)/core W=1 modules
 	@cp $(OUT)/core/daxlease.ko $(OUT)/
 	@cmp -s $(OUT)/core/Module.symvers $(OUT)/Module.symvers || cp $(OUT)/core/Module.symvers $(OUT)/
-	module/dropin vfio_type1 KDIR=$(KDIR) OUT=$(OUT)/vfio_type1 SYMVERS=$(OUT)/Module.symvers STOCK=$(OUT)/kernel
-	module/dropin rxe KDIR=$(KDIR) OUT=$(OUT)/rxe SYMVERS=$(OUT)/Module.symvers STOCK=$(OUT)/kernel
+	module/dropin vfio_type1 KDIR=$(KDIR) OUT=$(OUT)/vfio_type1 SYMVERS=$(OUT)/Module.symvers STOCK=$(CURDIR)/build/linux-source
+	module/dropin rxe KDIR=$(KDIR) OUT=$(OUT)/rxe SYMVERS=$(OUT)/Module.symvers STOCK=$(CURDIR)/build/linux-source
 	@cp $(OUT)/vfio_type1/vfio_iommu_type1.ko $(OUT)/rxe/rdma_rxe.ko $(OUT)/
 
 userspace:
@@ -74,9 +74,6 @@ demo: deps
 demo-qemu: deps
 	@$(MAKE) --no-print-directory demo-qemu-now
 
-check: deps
-	@$(MAKE) --no-print-directory check-now
-
 demo-rdma: deps
 	@$(MAKE) --no-print-directory demo-rdma-now
 
@@ -89,7 +86,7 @@ demo-qemu-now: all tests
 demo-rdma-now: all tests
 	@tests/vm/run --demo=rdma --fs xfs
 
-check-now: all tests
+check: deps
 	@tests/check
 
 bench: deps
