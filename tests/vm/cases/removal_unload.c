@@ -33,7 +33,7 @@
 #define SOON_MS		20000
 #define LATE_MS		60000
 #define LESSEES		2
-#define REST_US		2000
+#define REST_US		5000
 #define SIZE		(2 * GRANULE)
 #define CUT		(SIZE / 2 + PAGE)	/* to which a leased file is truncated: into the lease of all of it */
 #define PERIOD		"hook_period_ms=10"
@@ -60,7 +60,7 @@ static unsigned int unload(void)
 	while ((ret = module_remove("daxlease")) == -EAGAIN) {
 		CHECK(now_ns() < end, "the module stays busy");
 		refused++;
-		usleep(1000);
+		usleep(REST_US);
 	}
 	CHECK_RET(ret, 0, "rmmod");
 	return refused;
