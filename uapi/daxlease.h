@@ -68,7 +68,9 @@
  *  EMFILE      EXPORT_DMABUF: the process has too many open files (ENFILE: the system has)
  *  EINTR       killed while waiting
  *  EIO         a consumer did not confirm that device access has ended; the kernel goes on trying.
- *              The filesystem has failed or is shut down (some say EROFS or EUCLEAN)
+ *              The filesystem has failed or is shut down
+ *  EROFS       ACQUIRE, REARM: ext4 has gone read-only after an error
+ *  EUCLEAN     ACQUIRE, REARM: the filesystem finds itself damaged
  *
  * read(2) returns whole events: EINVAL if the buffer is shorter than one, EAGAIN if there is none
  * and the file is non-blocking, EINTR, and EFAULT, after which the event is still there.
