@@ -171,7 +171,7 @@ static int publish(struct daxlease *lease, const struct dl_request *req)
 	spin_lock(&gate->lock);
 	if (!IS_DAX(gate->inode) || IS_SWAPFILE(gate->inode))
 		err = -EOPNOTSUPP;
-	else if ((req->range.last + 1) << PAGE_SHIFT > i_size_read(gate->inode))
+	else if (dl_past_end(gate->inode, req->range))
 		err = -EINVAL;
 	else if (dl_op_barred(gate, req->range))
 		err = req->wait ? -ERESTART : -EAGAIN;

@@ -24,7 +24,7 @@ static int may_rearm(struct daxlease *lease, struct dl_range range)
 		return -EAGAIN;
 	if (!IS_DAX(inode) || IS_SWAPFILE(inode))
 		return -EOPNOTSUPP;
-	return (range.last + 1) << PAGE_SHIFT > i_size_read(inode) ? -EINVAL : 0;
+	return dl_past_end(inode, range) ? -EINVAL : 0;
 }
 
 /* Announce the re-arm; no other may be under way. */

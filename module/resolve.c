@@ -131,12 +131,6 @@ static long get_pages(const struct dl_window *w, unsigned long addr, long nr, st
 	return more > 0 ? have + more : have ?: more;
 }
 
-/* Is the file too short by now? A fault past its end fails like one that cannot be served. */
-static bool cut_off(const struct dl_window *w)
-{
-	return (w->range.last + 1) << PAGE_SHIFT > i_size_read(file_inode(w->file));
-}
-
 /*
  * Fault in what is at @pgoff and perhaps pages that follow, at most @max of them. No page is
  * referenced any more when this returns: what happens to them from now on, the hooks see.
@@ -156,7 +150,10 @@ static int look_at(const struct dl_window *w, u64 pgoff, u64 max, struct look *k
 	while (n-- > 0)
 		put_page(pages[n]);
 	mmap_read_unlock(current->mm);
-	return err == -EFAULT && cut_off(w) ? -EINVAL : err;
+	/* A fault past the end fails like one that cannot be served */
+	if (err == -EFAULT && dl_past_end(file_inode(w->file), w->range))
+		return -EINVAL;
+	return err;
 }
 
 /* What the DAX entries of some pages say is not so any more: drop them. */

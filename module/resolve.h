@@ -23,6 +23,12 @@ struct dl_window {
 	bool ours;			/* made by dl_window_open() */
 };
 
+/* Does the file end before @range does, as it is now? */
+static inline bool dl_past_end(const struct inode *inode, struct dl_range range)
+{
+	return (range.last + 1) << PAGE_SHIFT > i_size_read(inode);
+}
+
 int dl_window_open(struct dl_window *w);
 void dl_window_close(struct dl_window *w);
 int dl_populate(const struct dl_window *w);
