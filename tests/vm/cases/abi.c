@@ -61,15 +61,13 @@ union arg {
  * @name: for messages
  * @cmd: its number
  * @size: of its structure
- * @capability: the bit of INFO without which it answers EOPNOTSUPP; 0: always there
  * @fill: makes @arg right; it is zero but for the size. NULL: that is right
- * @right: what the right call returns, in a module that has it
+ * @right: what the right call returns
  */
 struct abi_ioctl {
 	const char *name;
 	unsigned long cmd;
 	size_t size;
-	uint64_t capability;
 	void (*fill)(const struct abi *a, union arg *arg);
 	int right;
 };
@@ -133,18 +131,16 @@ static void fill_break(const struct abi *a, union arg *arg)
 enum { INFO, ACQUIRE, RELEASE, QUERY, ACK, REARM, EXPORT, FLUSH, WATCH, BREAK, IOCTLS };
 
 static const struct abi_ioctl ioctls[IOCTLS] = {
-	[INFO] = { "INFO", DAXLEASE_INFO, sizeof(struct daxlease_info), 0, NULL, 0 },
-	[ACQUIRE] = { "ACQUIRE", DAXLEASE_ACQUIRE, sizeof(struct daxlease_acquire), 0, fill_acquire, 0 },
-	[RELEASE] = { "RELEASE", DAXLEASE_RELEASE, sizeof(struct daxlease_release), 0, fill_release, -ENOENT },
-	[QUERY] = { "QUERY", DAXLEASE_QUERY, sizeof(struct daxlease_query), 0, fill_query, 0 },
-	[ACK] = { "ACK", DAXLEASE_ACK, sizeof(struct daxlease_ack), 0, fill_ack, -ESTALE },
-	[REARM] = { "REARM", DAXLEASE_REARM, sizeof(struct daxlease_rearm), DAXLEASE_CAP_REARM,
-		    fill_rearm, -ENOENT },
-	[EXPORT] = { "EXPORT_DMABUF", DAXLEASE_EXPORT_DMABUF, sizeof(struct daxlease_export_dmabuf),
-		     DAXLEASE_CAP_DMABUF, fill_export, -ENOENT },
-	[FLUSH] = { "FLUSH", DAXLEASE_FLUSH, sizeof(struct daxlease_flush), DAXLEASE_CAP_FLUSH, fill_flush, 0 },
-	[WATCH] = { "WATCH", DAXLEASE_WATCH, sizeof(struct daxlease_watch), DAXLEASE_CAP_WATCH, fill_watch, 0 },
-	[BREAK] = { "BREAK", DAXLEASE_BREAK, sizeof(struct daxlease_break), 0, fill_break, 0 },
+	[INFO] = { "INFO", DAXLEASE_INFO, sizeof(struct daxlease_info), NULL, 0 },
+	[ACQUIRE] = { "ACQUIRE", DAXLEASE_ACQUIRE, sizeof(struct daxlease_acquire), fill_acquire, 0 },
+	[RELEASE] = { "RELEASE", DAXLEASE_RELEASE, sizeof(struct daxlease_release), fill_release, -ENOENT },
+	[QUERY] = { "QUERY", DAXLEASE_QUERY, sizeof(struct daxlease_query), fill_query, 0 },
+	[ACK] = { "ACK", DAXLEASE_ACK, sizeof(struct daxlease_ack), fill_ack, -ESTALE },
+	[REARM] = { "REARM", DAXLEASE_REARM, sizeof(struct daxlease_rearm), fill_rearm, -ENOENT },
+	[EXPORT] = { "EXPORT_DMABUF", DAXLEASE_EXPORT_DMABUF, sizeof(struct daxlease_export_dmabuf), fill_export, -ENOENT },
+	[FLUSH] = { "FLUSH", DAXLEASE_FLUSH, sizeof(struct daxlease_flush), fill_flush, 0 },
+	[WATCH] = { "WATCH", DAXLEASE_WATCH, sizeof(struct daxlease_watch), fill_watch, 0 },
+	[BREAK] = { "BREAK", DAXLEASE_BREAK, sizeof(struct daxlease_break), fill_break, 0 },
 };
 
 /* What is put into the spoilt member: a constant, or something that only exists at run time */
@@ -243,7 +239,10 @@ static const struct bad bads[] = {
 
 static void set_up(struct abi *a, const struct test *t)
 {
+	const uint64_t all = DAXLEASE_CAP_REARM | DAXLEASE_CAP_DMABUF | DAXLEASE_CAP_FLUSH | DAXLEASE_CAP_WATCH |
+			     DAXLEASE_CAP_WATCH_ALL;
 	const char *path = path_in(t->dir, "file");
+	struct daxlease_info info;
 
 	a->fd = file_create(path, FILE_SIZE, 1);
 	a->ro = CHECK_SYS(open(path, O_RDONLY | O_CLOEXEC));
@@ -251,6 +250,8 @@ static void set_up(struct abi *a, const struct test *t)
 	a->pidfd = CHECK_SYS(pidfd_open(getpid(), 0));
 	a->ctx = lease_open();
 	a->other = lease_open();
+	CHECK_RET(lease_info(a->ctx, &info), 0);
+	CHECK_EQ(info.capabilities & all, all);
 	CHECK_RET(lease_acquire(a->ctx, a->fd, 0, 4 * MIB, DAXLEASE_WRITE, 0, &a->lease), 0);
 }
 
@@ -273,14 +274,6 @@ static void undo(const struct abi *a, const struct abi_ioctl *i, const union arg
 {
 	if (i == &ioctls[ACQUIRE])
 		CHECK_RET(lease_release(a->ctx, arg->acquire.id), 0);
-}
-
-static bool has(const struct abi *a, const struct abi_ioctl *i)
-{
-	struct daxlease_info info;
-
-	CHECK_RET(lease_info(a->ctx, &info), 0);
-	return (info.capabilities & i->capability) == i->capability;
 }
 
 /* The lease of the test is what it was, and there is no other */
@@ -317,8 +310,6 @@ static void sizes_checked(const struct test *t)
 			{ "1 more, not zero", i->size + 1, 1, -E2BIG },
 		};
 
-		if (!has(&a, i))
-			continue;
 		for (size_t n = 0; n < sizeof(rows) / sizeof(rows[0]); n++) {
 			/* A context watches a process once only */
 			int ret, ctx = i == &ioctls[WATCH] ? lease_open() : a.ctx;
@@ -353,8 +344,6 @@ static void pointers_checked(const struct test *t)
 		union arg arg;
 		char *cut = page + PAGE - 8;
 
-		if (!has(&a, i))
-			continue;
 		CHECK_RET(do_ioctl(a.ctx, i->cmd, NULL), -EFAULT, "%s of NULL", i->name);
 		make_right(&a, i, &arg);
 		memcpy(cut, &arg, 8);
@@ -408,8 +397,6 @@ static void bad_members_refused(const struct test *t)
 		union arg arg, copy;
 		uint64_t value;
 
-		if (!has(&a, i))
-			continue;
 		make_right(&a, i, &arg);
 		value = take(&a, bads[n].source, bads[n].value);
 		memcpy(arg.bytes + bads[n].offset, &value, bads[n].width);
@@ -436,10 +423,8 @@ static void foreign_ids_refused(const struct test *t)
 	CHECK_RET(lease_query(a.other, id, &q, NULL, 0), -ENOENT);
 	CHECK_RET(lease_ack(a.other, id, generation, 1), -ENOENT);
 	CHECK_RET(lease_release(a.other, id), -ENOENT);
-	if (has(&a, &ioctls[REARM]))
-		CHECK_RET(lease_rearm(a.other, id, 0, 2 * MIB, NULL), -ENOENT);
-	if (has(&a, &ioctls[FLUSH]))
-		CHECK_RET(lease_flush(a.other, id, 0, 2 * MIB), -ENOENT);
+	CHECK_RET(lease_rearm(a.other, id, 0, 2 * MIB, NULL), -ENOENT);
+	CHECK_RET(lease_flush(a.other, id, 0, 2 * MIB), -ENOENT);
 	check_unchanged(&a, &before, "another context", "foreign id");
 
 	/* An id is never used again */
@@ -458,11 +443,6 @@ static void unknown_ioctls_refused(const struct test *t)
 	int fd;
 
 	set_up(&a, t);
-	for (const struct abi_ioctl *i = ioctls; i < ioctls + IOCTLS; i++) {
-		make_right(&a, i, &arg);
-		if (!has(&a, i))
-			CHECK_RET(do_ioctl(a.ctx, i->cmd, &arg), -EOPNOTSUPP, "%s, which is not built", i->name);
-	}
 	memset(&arg, 0, sizeof(arg));
 	arg.size = 16;
 	CHECK_RET(do_ioctl(a.ctx, _IO(DAXLEASE_TYPE, 0), &arg), -ENOTTY);
@@ -491,7 +471,7 @@ const struct testcase abi_cases[] = {
 	  bad_members_refused, ON_ANY | NEEDS_CORE | DEMO, 0 },
 	{ "abi-foreign-ids-are-refused", "a lease can only be used through its own context; ids do not return",
 	  foreign_ids_refused, ON_ANY | NEEDS_CORE, 0 },
-	{ "abi-unknown-ioctls-are-refused", "unknown ioctls give ENOTTY, those not built EOPNOTSUPP",
+	{ "abi-unknown-ioctls-are-refused", "unknown ioctls give ENOTTY",
 	  unknown_ioctls_refused, ON_ANY | NEEDS_CORE, 0 },
 	{ 0 }
 };

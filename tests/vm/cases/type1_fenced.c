@@ -179,7 +179,6 @@ static void rearm_by(const struct test *t, const char *how)
 {
 	uint64_t generation;
 	struct held h;
-	int ret;
 
 	choose(how);
 	held_open(&h, t->dir, 8 * MIB, 300 * MS);
@@ -190,12 +189,7 @@ static void rearm_by(const struct test *t, const char *how)
 		wait_for_scratch(&h, 6 * MIB);
 	}
 	refill(&h, 2 * MIB);
-	ret = lease_rearm(h.ctx, h.lease, 2 * MIB, 2 * MIB, &generation);
-	if (ret == -EOPNOTSUPP) {
-		choose("fault");
-		skip("REARM is not there yet");
-	}
-	CHECK_RET(ret, 0);
+	CHECK_RET(lease_rearm(h.ctx, h.lease, 2 * MIB, 2 * MIB, &generation), 0);
 	held_check_live(&h, h.fd, 2 * MIB);
 	held_check_live(&h, h.fd, 4 * MIB - BLOCK);
 	held_check_live(&h, h.fd, 0);
@@ -239,8 +233,6 @@ static void rearm_same_blocks(const struct test *t)
 		}
 		ret = lease_rearm(h.ctx, h.lease, 2 * MIB, 4 * MIB, &generation);
 		choose("fault");
-		if (ret == -EOPNOTSUPP)
-			skip("REARM is not there yet");
 		CHECK_RET(ret, 0);
 		held_check_live(&h, h.fd, 2 * MIB);
 		held_check_live(&h, h.fd, 6 * MIB - BLOCK);
