@@ -5,7 +5,7 @@
 # Kernel modules are built in build/RELEASE/, never in the source tree, so that several kernels can be
 # built for side by side:  make modules KDIR=/path/to/kernel/build
 
-KDIR ?= $(lastword $(shell ls -d /usr/src/linux-headers-6.12*-amd64 2>/dev/null | sort -V))
+KDIR ?= $(addprefix /usr/src/linux-headers-,$(shell tests/vm/boot --release))
 REL = $(shell $(MAKE) -s --no-print-directory -C $(KDIR) kernelrelease)
 OUT = $(CURDIR)/build/$(REL)
 NPROC := $(shell nproc)
@@ -24,7 +24,7 @@ help:
 	@echo "                CASE=removal-unload-under-load: the module, loaded and unloaded without end"
 	@echo "make            build modules and user space (make deps installs what that needs)"
 	@echo "make modules    daxlease.ko and the drop-ins, vfio_iommu_type1 and rdma_rxe, in build/RELEASE/"
-	@echo "                KDIR=DIR: for another kernel than the newest linux-headers-6.12"
+	@echo "                KDIR=DIR: for another kernel than the newest 6.12 that is installed"
 	@echo "make userspace  libdaxlease and daxlease, in build/userspace/"
 	@echo "make install    install user space, manual pages, udev rule (DESTDIR=, prefix=/usr/local)"
 	@echo "make packages   Debian packages, the modules as DKMS source among them, in build/packages/"
@@ -34,7 +34,7 @@ deps:
 	@tests/deps
 
 modules:
-	@test -n "$(KDIR)" || { echo "no kernel headers: run make deps, or set KDIR"; exit 1; }
+	@test -d "$(KDIR)" || { echo "no kernel headers: run make deps, or set KDIR"; exit 1; }
 	@mkdir -p $(OUT)/core
 	@cp -ru Kbuild module uapi $(OUT)/core/
 	$(MAKE) -j$(NPROC) -C $(KDIR) M=$(OUT)/core W=1 modules
@@ -62,7 +62,7 @@ tests: test-modules
 
 # Of the guest alone: what a case needs a module for
 test-modules:
-	@test -n "$(KDIR)" || { echo "no kernel headers: run make deps, or set KDIR"; exit 1; }
+	@test -d "$(KDIR)" || { echo "no kernel headers: run make deps, or set KDIR"; exit 1; }
 	@mkdir -p $(OUT)/tests
 	@cp -u tests/vm/modules/* $(OUT)/tests/
 	$(MAKE) -j$(NPROC) -C $(KDIR) M=$(OUT)/tests W=1 modules
