@@ -25,7 +25,7 @@
 
 int daxlease_qemu_main(int argc, char **argv);
 
-static char path[64];
+static char dir[32], path[64];
 static int listener, monitor;
 static char command[4096];
 
@@ -35,9 +35,10 @@ static int setup(void **state)
 
 	(void)state;
 	fake_reset();
-	snprintf(path, sizeof(path), "/tmp/daxlease-qmp.%d", getpid());
+	strcpy(dir, "/tmp/daxlease-qmp.XXXXXX");
+	assert_non_null(mkdtemp(dir));
+	snprintf(path, sizeof(path), "%s/socket", dir);
 	snprintf(to.sun_path, sizeof(to.sun_path), "%s", path);
-	unlink(path);
 	listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	monitor = -1;
 	return bind(listener, (struct sockaddr *)&to, sizeof(to)) || listen(listener, 1);
@@ -49,7 +50,7 @@ static int teardown(void **state)
 	close(listener);
 	if (monitor >= 0)
 		close(monitor);
-	return unlink(path);
+	return unlink(path) || rmdir(dir);
 }
 
 static void say(const char *text)

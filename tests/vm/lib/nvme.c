@@ -94,13 +94,6 @@ void nvme_open(struct nvme *n)
 	nvme_write_pages(n, &target, 1);
 }
 
-void nvme_close(struct nvme *n)
-{
-	put32(n, REG_CC, 0);
-	vfio_close(&n->vfio);
-	munmap(n->queues, STAGE_SIZE);
-}
-
 /* Takes the completions that are there: how many */
 static unsigned int complete(struct nvme *n)
 {

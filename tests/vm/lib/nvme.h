@@ -31,7 +31,6 @@ struct nvme {
 
 /* Opens all of VFIO, maps and starts the admin queue */
 void nvme_open(struct nvme *n);
-void nvme_close(struct nvme *n);
 
 /* The controller writes a page to each of @count page-aligned addresses; returns when it has completed all */
 void nvme_write_pages(struct nvme *n, const uint64_t *iova, unsigned int count);
