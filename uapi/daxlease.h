@@ -403,8 +403,8 @@ enum daxlease_event_bits {
 /**
  * enum daxlease_event_flags - exceptions from the rule that a holder gets its whole grace
  * @DAXLEASE_FLAG_EMERGENCY: fenced at once, by a last-resort hook
- * @DAXLEASE_FLAG_NO_GRACE: fenced at once: freeze, a spent budget, device removal, memory
- *	failure or a grace of zero
+ * @DAXLEASE_FLAG_NO_GRACE: fenced at once: freeze, a spent budget, device removal, failure of
+ *	memory or of a hook, or a grace of zero
  * @DAXLEASE_FLAG_JOINED: a second operation met an open break and shares its deadline
  */
 enum daxlease_event_flags {
