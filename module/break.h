@@ -31,6 +31,7 @@ bool dl_lease_freezing(const struct daxlease *lease);
 void dl_deadline_queue(struct daxlease *lease, u64 now);
 void dl_deadline_cancel(struct daxlease *lease);
 bool dl_fence(struct daxlease *lease, u64 break_id);
+bool dl_fence_wanted(struct daxlease *lease);
 void dl_fence_undone(struct daxlease *lease, u64 g0, u64 g1);
 void dl_fence_insist(struct daxlease *lease);
 bool dl_lease_end(struct daxlease *lease);

@@ -58,14 +58,21 @@ void dl_deadline_cancel(struct daxlease *lease)
 		dl_lease_put(lease);	/* not the last: the caller has one */
 }
 
-static bool next_doomed(struct daxlease *lease, u64 from, u64 *first, u64 *end)
+/* The first run of doomed granules in [@from, @nr) */
+static bool next_doomed(struct daxlease *lease, u64 from, u64 nr, u64 *first, u64 *end)
 {
-	u64 nr = dl_granule_count(lease->range);
-
 	lockdep_assert_held(&lease->gate->lock);
 	*first = find_next_bit(lease->doomed, nr, from);
 	*end = find_next_zero_bit(lease->doomed, nr, *first);
 	return *first < nr;
+}
+
+static bool any_doomed(struct daxlease *lease)
+{
+	u64 nr = dl_granule_count(lease->range);
+
+	lockdep_assert_held(&lease->gate->lock);
+	return find_first_bit(lease->doomed, nr) < nr;
 }
 
 static void complain(struct daxlease *lease)
@@ -86,14 +93,17 @@ static void retry_later(struct daxlease *lease)
 		dl_lease_put(lease);
 }
 
-/* Every doomed run once, so that one consumer that does not let go holds up no other granule. */
-static bool fence_pass(struct daxlease *lease)
+/*
+ * Every doomed run in [@from, @nr) once, so that one consumer that does not let go holds up no
+ * other granule.
+ */
+static bool fence_pass(struct daxlease *lease, u64 from, u64 nr)
 {
 	struct dl_gate *gate = lease->gate;
-	u64 first, end, from;
 	bool ok = true, done;
+	u64 first, end;
 
-	for (from = 0; next_doomed(lease, from, &first, &end); from = end) {
+	for (; next_doomed(lease, from, nr, &first, &end); from = end) {
 		spin_unlock(&gate->lock);
 		done = dl_attach_fence(lease, dl_granule_pages(lease->range, first, end - 1));
 		spin_lock(&gate->lock);
@@ -123,7 +133,6 @@ bool dl_fence(struct daxlease *lease, u64 break_id)
 {
 	struct dl_gate *gate = lease->gate;
 	unsigned int noio = dl_fence_lock(lease);
-	u64 first, end;
 	bool ok = true;
 
 	spin_lock(&gate->lock);
@@ -132,8 +141,8 @@ bool dl_fence(struct daxlease *lease, u64 break_id)
 	if (lease->brk.id && !lease->brk.fence)
 		lease->brk.fence = ktime_get_ns();
 	do
-		ok = fence_pass(lease);
-	while (ok && next_doomed(lease, 0, &first, &end));
+		ok = fence_pass(lease, 0, dl_granule_count(lease->range));
+	while (ok && any_doomed(lease));
 	if (ok) {
 		dl_break_close(lease);
 		if (lease->releasing && lease->state != DAXLEASE_RELEASED)
@@ -148,25 +157,43 @@ out:
 }
 
 /**
- * dl_fence_undone() - take back granules that a re-arm has made live, but not every consumer could
- * map
+ * dl_fence_wanted() - is something doomed, so that somebody may be waiting for the fence_lock?
+ * @lease: a published lease
+ *
+ * Context: takes dl_gate.lock.
+ * Return: true if so at this moment.
+ */
+bool dl_fence_wanted(struct daxlease *lease)
+{
+	bool wanted;
+
+	spin_lock(&lease->gate->lock);
+	wanted = any_doomed(lease);
+	spin_unlock(&lease->gate->lock);
+	return wanted;
+}
+
+/**
+ * dl_fence_undone() - take back granules that a re-arm has made live, but not every consumer has
+ * mapped
  * @lease: a published lease
  * @g0: first granule
  * @g1: last granule
  *
- * Context: daxlease.fence_lock held; dl_gate.lock not.
+ * Those and no others: what else a break has doomed meanwhile keeps its grace.
+ * Context: daxlease.fence_lock held, since they are live; dl_gate.lock not.
  */
 void dl_fence_undone(struct daxlease *lease, u64 g0, u64 g1)
 {
 	lockdep_assert_held(&lease->fence_lock);
 	spin_lock(&lease->gate->lock);
 	bitmap_set(lease->doomed, g0, g1 - g0 + 1);
-	bitmap_andnot(lease->doomed, lease->doomed, lease->lost, dl_granule_count(lease->range));
-	if (!fence_pass(lease)) {
+	if (!fence_pass(lease, g0, g1 + 1)) {
 		complain(lease);
 		retry_later(lease);
 	} else if (lease->brk.id) {
-		dl_break_close(lease);
+		if (!any_doomed(lease))
+			dl_break_close(lease);
 	} else if (lease->granules_lost == dl_granule_count(lease->range)) {
 		dl_lease_set_state(lease, DAXLEASE_REVOKED);
 	}
@@ -190,13 +217,13 @@ static void deadline_work(struct work_struct *work)
 	struct daxlease *lease = container_of(to_delayed_work(work), struct daxlease, brk.work);
 	struct dl_gate *gate = lease->gate;
 	u64 now = ktime_get_ns();
-	u64 id, first, end;
 	bool due;
+	u64 id;
 
 	/* Nothing is due when the break was closed meanwhile. */
 	spin_lock(&gate->lock);
 	id = lease->brk.id;
-	due = id || lease->releasing || next_doomed(lease, 0, &first, &end);
+	due = id || lease->releasing || any_doomed(lease);
 	if (id && lease->brk.deadline > now && !lease->releasing) {
 		due = dl_lease_freezing(lease);
 		if (due)

@@ -13,6 +13,7 @@
 #include "trace.h"
 
 #define MAX_TRIES	16
+#define PIECE		512U	/* granules: as long as VFIO holds its lock, so may a fence wait */
 
 static int may_rearm(struct daxlease *lease, struct dl_range range)
 {
@@ -77,9 +78,26 @@ static bool wholly_lost(const struct daxlease *lease, u64 g0, u64 g1)
 	return find_next_zero_bit(lease->lost, g1 + 1, g0) > g1;
 }
 
+/* Let consumers map [@*g, @g1], until something is to be fenced. @g: out: the first not mapped. */
+static int map_again(struct daxlease *lease, u64 *g, u64 g1)
+{
+	u64 last;
+	int err;
+
+	for (; *g <= g1; *g = last + 1) {
+		last = min(*g + PIECE - 1, g1);
+		if (dl_fence_wanted(lease))
+			return -EAGAIN;
+		err = dl_attach_rearm(lease, dl_granule_pages(lease->range, *g, last));
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
 /*
  * Go live. The lost bits are cleared before consumers map: an operation that comes from now on
- * dooms the granules and waits for the fence_lock, behind which it finds them mapped.
+ * dooms the granules and waits for the fence_lock, behind which it finds them mapped or lost.
  */
 static int go_live(struct daxlease *lease, struct dl_range range, struct dl_extents *ext,
 		   u64 *generation)
@@ -110,7 +128,7 @@ static int go_live(struct daxlease *lease, struct dl_range range, struct dl_exte
 	lease->rearming = false;
 	spin_unlock(&gate->lock);
 	if (!err) {
-		err = dl_attach_rearm(lease, range);
+		err = map_again(lease, &g0, g1);
 		if (err)
 			dl_fence_undone(lease, g0, g1);
 		trace_daxlease_rearm(lease->id, *generation, range.first, range.last, err);
@@ -178,8 +196,8 @@ static bool lost_granules(struct daxlease *lease, struct dl_range r, struct dl_r
  * of its own; after an error those done before stay.
  * Context: process context with an mm, may sleep, no locks.
  * Return: 0; -EACCES: the caller may not open the file; -EAGAIN: the range is barred, a break is
- * open, another re-arm is under way, or a consumer is about to detach; -EINVAL: past the end of the
- * file; -EOPNOTSUPP: a consumer that cannot; else as acquire.
+ * open or comes meanwhile, another re-arm is under way, or a consumer is about to detach; -EINVAL:
+ * past the end of the file; -EOPNOTSUPP: a consumer that cannot; else as acquire.
  */
 int dl_rearm(struct daxlease *lease, struct dl_range range, u64 *generation)
 {

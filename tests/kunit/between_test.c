@@ -348,6 +348,65 @@ static void a_rearm_does_not_touch_its_neighbours(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, rig_lost(lease, 1));
 }
 
+static struct consumer *maps_again(struct kunit *test, struct daxlease *lease)
+{
+	struct consumer *c = consumer_prepare(test, test->priv, lease);
+	struct daxlease_attachment *att;
+
+	att = daxlease_attach(lease, 0, dl_range_pages(lease->range), &consumer_maps, c);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(att));
+	c->att = att;
+	return c;
+}
+
+static void breaks_granule_0(struct consumer *c)
+{
+	rig_break(c->lease, 0, 0);
+}
+
+/* It is not closed unfenced either: nobody would fence what it has doomed */
+static void a_break_while_a_rearm_is_undone_keeps_its_grace(struct kunit *test)
+{
+	struct daxlease *lease = lost_lease(test, GRANULE, 2 * GRANULE - 1);
+	struct consumer *c = maps_again(test, lease);
+	struct rig *rig = test->priv;
+	u64 generation;
+
+	c->remap_err = -ENOMEM;
+	c->on_fence = breaks_granule_0;
+	KUNIT_EXPECT_EQ(test, dl_rearm(lease, lease->range, &generation), -ENOMEM);
+	KUNIT_EXPECT_EQ(test, rig_state(lease), DAXLEASE_BREAKING);
+	KUNIT_EXPECT_FALSE(test, rig_lost(lease, 0));
+	KUNIT_EXPECT_TRUE(test, rig_lost(lease, 1));
+	KUNIT_EXPECT_TRUE(test, dl_fence(lease, 0));
+	KUNIT_EXPECT_TRUE(test, rig_lost(lease, 0));
+	KUNIT_EXPECT_TRUE(test, dl_gate_clear(rig->gate, (struct dl_range){ 0, 0 }));
+	KUNIT_EXPECT_EQ(test, rig_state(lease), DAXLEASE_ACTIVE);
+}
+
+/* What nobody has mapped yet is lost again; what is mapped stays, and the break keeps its grace */
+static void a_rearm_does_not_keep_a_fence_waiting(struct kunit *test)
+{
+	u64 pages = 600 * GRANULE, generation;
+	struct rig *rig = test->priv;
+	struct daxlease *lease;
+	struct consumer *c;
+
+	seam_init(test, rig, pages);
+	lease = rig_lease(test, rig, 0, pages - 1, LONG_GRACE);
+	rig_break(lease, 1 * GRANULE, pages - 1);
+	KUNIT_EXPECT_TRUE(test, dl_fence(lease, 0));
+	c = maps_again(test, lease);
+	c->on_remap = breaks_granule_0;
+	KUNIT_EXPECT_EQ(test, dl_rearm(lease, lease->range, &generation), -EAGAIN);
+	KUNIT_EXPECT_EQ(test, c->remapped, 512 * GRANULE);
+	KUNIT_EXPECT_EQ(test, rig_state(lease), DAXLEASE_BREAKING);
+	KUNIT_EXPECT_FALSE(test, rig_lost(lease, 0));
+	KUNIT_EXPECT_FALSE(test, rig_lost(lease, 512));
+	KUNIT_EXPECT_TRUE(test, rig_lost(lease, 513));
+	KUNIT_EXPECT_TRUE(test, rig_lost(lease, 599));
+}
+
 static struct kunit_case cases[] = {
 	KUNIT_CASE(an_acquire_alone_looks_once),
 	KUNIT_CASE(an_operation_during_an_acquire_makes_it_look_again),
@@ -365,6 +424,8 @@ static struct kunit_case cases[] = {
 	KUNIT_CASE(a_release_during_a_rearm_ends_both),
 	KUNIT_CASE(a_rearm_waits_for_the_bar),
 	KUNIT_CASE(a_rearm_does_not_touch_its_neighbours),
+	KUNIT_CASE(a_break_while_a_rearm_is_undone_keeps_its_grace),
+	KUNIT_CASE(a_rearm_does_not_keep_a_fence_waiting),
 	{}
 };
 

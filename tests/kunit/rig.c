@@ -250,6 +250,8 @@ static bool consumer_fence(void *priv, u64 first, u64 count)
 	c->state = rig_state(c->lease);
 	c->clear = dl_gate_clear(c->rig->gate, in_file);
 	c->page_count = page_count(c->rig->page);
+	if (c->on_fence)
+		c->on_fence(c);
 	complete_all(&c->entered);
 	if (c->blocks)
 		wait_for_completion_timeout(&c->go, SOON);
@@ -265,6 +267,22 @@ const struct daxlease_consumer_ops consumer_whole = {
 	.name = "kunit",
 	.whole = true,
 	.fence = consumer_fence,
+};
+
+static int consumer_remap(void *priv, u64 first, u64 count)
+{
+	struct consumer *c = priv;
+
+	c->remapped += count;
+	if (c->on_remap)
+		c->on_remap(c);
+	return c->remap_err;
+}
+
+const struct daxlease_consumer_ops consumer_maps = {
+	.name = "kunit",
+	.fence = consumer_fence,
+	.rearm = consumer_remap,
 };
 
 static void detach(void *arg)

@@ -55,6 +55,10 @@ struct rig {
  * @state: of the lease, as the last call saw it
  * @clear: whether the gate was clear of those pages then
  * @page_count: of &rig.page then
+ * @remapped: pages mapped again in all, with &consumer_maps
+ * @remap_err: what mapping again comes to
+ * @on_fence: runs in each fence, or NULL
+ * @on_remap: runs when something is mapped again, or NULL
  */
 struct consumer {
 	struct rig *rig;
@@ -70,6 +74,10 @@ struct consumer {
 	enum daxlease_state state;
 	bool clear;
 	int page_count;
+	u64 remapped;
+	int remap_err;
+	void (*on_fence)(struct consumer *c);
+	void (*on_remap)(struct consumer *c);
 };
 
 /**
@@ -102,7 +110,7 @@ struct consumer *consumer_attach(struct kunit *test, struct rig *rig, struct dax
 struct consumer *consumer_prepare(struct kunit *test, struct rig *rig, struct daxlease *lease);
 void consumer_wait(struct kunit *test, struct consumer *c);
 void consumer_go(struct consumer *c);
-extern const struct daxlease_consumer_ops consumer_ops, consumer_whole;
+extern const struct daxlease_consumer_ops consumer_ops, consumer_whole, consumer_maps;
 
 struct helper *helper_start(struct kunit *test, int (*fn)(void *arg), void *arg);
 int helper_join(struct kunit *test, struct helper *h);
