@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
+#include <linux/memremap.h>
 #include <linux/mm.h>
 #include <linux/mman.h>
 #include <linux/pagemap.h>
@@ -243,23 +244,35 @@ static int judge(const struct dl_window *w, struct dl_range stale, int err)
 	return forget(w, stale) ?: -ERESTART;
 }
 
-/* Has any page failed, from @base on? Those of one entry are marked one by one. */
-static bool failed(const struct dl_extents *ext, u64 base)
+/* The memory map of @run is read, which goes with the device unless one refers to it */
+static int check_run(const struct daxlease_run *run)
 {
-	struct daxlease_run run;
+	struct dev_pagemap *pgmap = get_dev_pagemap(run->pfn, NULL);
+	bool failed = false;
 	u64 i;
 
-	if (!dl_failure_possible())
-		return false;
-	for (; dl_extents_at(ext, base, &run); base += run.count) {
-		for (i = 0; i < run.count; i++) {
-			if (PageHWPoison(pfn_to_page(run.pfn + i)))
-				return true;
-			if (!(i % DL_GRANULE_PAGES))
-				cond_resched();
-		}
+	if (!pgmap)
+		return -ENODEV;
+	for (i = 0; i < run->count && !failed; i++) {
+		failed = PageHWPoison(pfn_to_page(run->pfn + i));
+		if (!(i % DL_GRANULE_PAGES))
+			cond_resched();
 	}
-	return false;
+	put_dev_pagemap(pgmap);
+	return failed ? -EHWPOISON : 0;
+}
+
+/* Has any page failed, from @base on? Those of one entry are marked one by one. */
+static int check_memory(const struct dl_extents *ext, u64 base)
+{
+	struct daxlease_run run;
+	int err = 0;
+
+	if (!dl_failure_possible())
+		return 0;
+	for (; !err && dl_extents_at(ext, base, &run); base += run.count)
+		err = check_run(&run);
+	return err;
 }
 
 /**
@@ -270,9 +283,9 @@ static bool failed(const struct dl_extents *ext, u64 base)
  *
  * Context: process context; no lock of ours, no mmap_lock.
  * Return: 0; -ENODATA: a hole or unwritten blocks; -EMLINK: shared blocks; -EHWPOISON: memory that
- * has failed; -EINVAL: the file has become too short; -ERESTART: it changes under our hands, begin
- * again; -EINTR; -ENOMEM; -EFAULT: somebody has replaced the mapping, or the filesystem could not
- * provide the page.
+ * has failed; -ENODEV: it is going; -EINVAL: the file has become too short; -ERESTART: it changes
+ * under our hands, begin again; -EINTR; -ENOMEM; -EFAULT: somebody has replaced the mapping, or the
+ * filesystem could not provide the page.
  */
 int dl_resolve(const struct dl_window *w, struct dl_extents **ext, const bool *dead)
 {
@@ -299,5 +312,5 @@ int dl_resolve(const struct dl_window *w, struct dl_extents **ext, const bool *d
 	dl_extents_trim(ext);
 	err = dl_blocks_check(file_inode(w->file), w->range, *ext, base, &stale);
 	err = judge(w, stale, err);
-	return !err && failed(*ext, base) ? -EHWPOISON : err;
+	return err ?: check_memory(*ext, base);
 }

@@ -10,6 +10,7 @@
 #include <linux/mman.h>
 #include <linux/pagemap.h>
 
+#include "hook_failure.h"
 #include "seam.h"
 
 #define DIR	"/mnt/dax/"
@@ -240,6 +241,19 @@ static void what_the_filesystem_denies_is_not_believed(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, resolve(test, &w, NULL), 0);
 }
 
+/* Its memory map goes with it, and says which pages have failed until then */
+static void memory_that_is_going_is_not_looked_at(struct kunit *test)
+{
+	struct files *files = test->priv;
+	struct dl_window w = window(files->mine, map(test, files->mine, MAP_SHARED));
+
+	KUNIT_ASSERT_TRUE(test, dl_failure_possible());
+	seam.going = true;
+	KUNIT_EXPECT_EQ(test, resolve(test, &w, NULL), -ENODEV);
+	seam.going = false;
+	KUNIT_EXPECT_EQ(test, resolve(test, &w, NULL), 0);
+}
+
 static struct kunit_case cases[] = {
 	KUNIT_CASE(pages_of_the_file_are_found),
 	KUNIT_CASE(a_mapping_of_another_file_is_refused),
@@ -252,6 +266,7 @@ static struct kunit_case cases[] = {
 	KUNIT_CASE(a_file_that_was_cut_is_too_short),
 	KUNIT_CASE(a_dead_lease_is_not_looked_for),
 	KUNIT_CASE(what_the_filesystem_denies_is_not_believed),
+	KUNIT_CASE(memory_that_is_going_is_not_looked_at),
 	{}
 };
 

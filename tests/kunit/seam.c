@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 #include <linux/device.h>
+#include <linux/memremap.h>
 
 #include "hook_blocks.h"
 #include "hooks.h"
@@ -60,6 +61,11 @@ int dl_blocks_check(struct inode *inode, struct dl_range range, const struct dl_
 {
 	*stale = range;
 	return seam.blocks;
+}
+
+struct dev_pagemap *seam_get_dev_pagemap(unsigned long pfn, struct dev_pagemap *pgmap)
+{
+	return seam.going ? NULL : get_dev_pagemap(pfn, pgmap);
 }
 
 int dl_populate(const struct dl_window *w)

@@ -20,6 +20,7 @@
  * @populated: calls of dl_populate()
  * @resolved: calls of dl_resolve()
  * @blocks: what dl_blocks_check() says, of all that it is asked about
+ * @going: there is no reference to be had on the memory map
  */
 struct seam {
 	struct rig *rig;
@@ -29,6 +30,7 @@ struct seam {
 	unsigned int populated;
 	unsigned int resolved;
 	int blocks;
+	bool going;
 };
 
 extern struct seam seam;
@@ -36,12 +38,13 @@ extern struct seam seam;
 void seam_init(struct kunit *test, struct rig *rig, u64 pages);
 
 /* The real ones */
-int real_dl_window_open(struct dl_window *w);
-void real_dl_window_close(struct dl_window *w);
 int real_dl_populate(const struct dl_window *w);
 int real_dl_resolve(const struct dl_window *w, struct dl_extents **ext, const bool *dead);
 int real_dl_blocks_check(struct inode *inode, struct dl_range range, const struct dl_extents *ext,
 			 u64 base, struct dl_range *stale);
+
+/* For resolve.c, which calls it by its own name */
+struct dev_pagemap *seam_get_dev_pagemap(unsigned long pfn, struct dev_pagemap *pgmap);
 
 /* What stands behind the seam, for the suite of the hooks */
 int real_dl_hooks_get(const struct super_block *sb, struct device *dev);
