@@ -34,6 +34,40 @@ unsigned int dl_gate_break(struct dl_gate *gate, const struct dl_breaker *by)
 	return hit;
 }
 
+static bool clear(struct dl_gate *gate, struct dl_range r)
+{
+	struct daxlease *lease;
+
+	lockdep_assert_held(&gate->lock);
+	dl_gate_for_each(lease, gate, r)
+		if (dl_lease_live_in(lease, r))
+			return false;
+	return true;
+}
+
+/**
+ * dl_gate_trespass() - an operation begins whose caller has no right to break a lease
+ * @gate: the gate; the operation is recorded, so that nothing is leased from now on
+ * @by: the operation
+ *
+ * Whoever is about to lease something in the range begins again.
+ * Context: takes dl_gate.lock; atomic otherwise.
+ * Return: true if nothing is leased there; else the operation must not go on.
+ */
+bool dl_gate_trespass(struct dl_gate *gate, const struct dl_breaker *by)
+{
+	struct daxlease *lease;
+	bool may;
+
+	spin_lock(&gate->lock);
+	may = clear(gate, by->range);
+	if (may)
+		dl_gate_for_each(lease, gate, by->range)
+			dl_break_start(lease, by);	/* which only marks it: nothing is live */
+	spin_unlock(&gate->lock);
+	return may;
+}
+
 /**
  * dl_gate_clear() - can no device reach a range through a lease?
  * @gate: the gate
@@ -44,14 +78,12 @@ unsigned int dl_gate_break(struct dl_gate *gate, const struct dl_breaker *by)
  */
 bool dl_gate_clear(struct dl_gate *gate, struct dl_range r)
 {
-	struct daxlease *lease;
+	bool ret;
 
 	spin_lock(&gate->lock);
-	dl_gate_for_each(lease, gate, r)
-		if (dl_lease_live_in(lease, r))
-			break;
+	ret = clear(gate, r);
 	spin_unlock(&gate->lock);
-	return !lease;
+	return ret;
 }
 
 /**

@@ -9,6 +9,7 @@
 #include "break.h"
 
 unsigned int dl_gate_break(struct dl_gate *gate, const struct dl_breaker *by);
+bool dl_gate_trespass(struct dl_gate *gate, const struct dl_breaker *by);
 bool dl_gate_clear(struct dl_gate *gate, struct dl_range r);
 bool dl_gate_breaking(struct dl_gate *gate);
 int dl_gate_wait(struct dl_gate *gate, struct dl_range r, enum daxlease_reason reason);

@@ -78,18 +78,46 @@ struct party {
 	struct inode *inode;
 	struct dl_range range;
 	enum daxlease_reason reason;
+	struct file *file;		/* who breaks a lease must have write access; or NULL */
 	struct dl_op *op;
 };
 
-static void party_begin(struct party *p)
+/* May this caller change the file, through this descriptor or another that it could open? */
+static bool writable_by_caller(struct file *file)
+{
+	if (file->f_mode & FMODE_WRITE)
+		return true;
+	return !__mnt_is_readonly(file->f_path.mnt) &&
+	       !inode_permission(file_mnt_idmap(file), file_inode(file), MAY_WRITE);
+}
+
+static bool leased_in(const struct inode *inode, struct dl_range r)
+{
+	struct dl_gate *gate = dl_gate_find(inode);
+	bool leased = gate && !dl_gate_clear(gate, r);
+
+	dl_gate_put(gate);
+	return leased;
+}
+
+static bool trespasses(const struct party *p, struct dl_range r)
+{
+	return p->file && leased_in(p->inode, r) && !writable_by_caller(p->file);
+}
+
+/* -EBUSY: the caller may not go on; party_end() in any case */
+static int party_begin(struct party *p)
 {
 	struct dl_breaker by = { .range = p->range, .reason = p->reason, .barred = true };
 
 	p->op = dl_op_begin(p->inode, p->range);
-	if (!p->op)
-		return;
+	if (!p->op)	/* then it would break whatever is there */
+		return trespasses(p, DL_RANGE_ALL) ? -EBUSY : 0;
 	trace_daxlease_op(p->inode, p->reason, p->range.first, p->range.last, true, 0);
+	if (p->file && !writable_by_caller(p->file))
+		return dl_gate_trespass(p->op->gate, &by) ? 0 : -EBUSY;
 	dl_gate_break(p->op->gate, &by);
+	return 0;
 }
 
 static int party_wait(struct party *p)
@@ -128,8 +156,7 @@ static int polite_truncate(struct mnt_idmap *idmap, struct dentry *dentry, loff_
 	};
 	int ret;
 
-	party_begin(&p);
-	ret = party_wait(&p);
+	ret = party_begin(&p) ?: party_wait(&p);
 	if (!ret)
 		ret = orig_do_truncate(idmap, dentry, length, attrs, file);
 	party_end(&p, ret);
@@ -216,8 +243,7 @@ static int polite_fallocate(struct file *file, int mode, loff_t offset, loff_t l
 	};
 	int ret;
 
-	party_begin(&p);
-	ret = party_wait(&p);
+	ret = party_begin(&p) ?: party_wait(&p);
 	if (!ret)
 		ret = orig_vfs_fallocate(file, mode, offset, len);
 	party_end(&p, ret);
@@ -265,28 +291,10 @@ static bool remap_may(struct file *in, loff_t pos_in, struct file *out, loff_t p
 	       !rw_verify_area(WRITE, out, &pos_out, len);
 }
 
-/* May this caller change the file, through this descriptor or another that it could open? */
-static bool writable_by_caller(struct file *file)
-{
-	if (file->f_mode & FMODE_WRITE)
-		return true;
-	return !__mnt_is_readonly(file->f_path.mnt) &&
-	       !inode_permission(file_mnt_idmap(file), file_inode(file), MAY_WRITE);
-}
-
 /* Length 0 of a clone means to the end of the source. */
 static struct dl_range remap_range(loff_t pos, loff_t len)
 {
 	return len ? dl_range_touched(pos, len) : dl_range_from(pos);
-}
-
-static bool leased_in(const struct inode *inode, struct dl_range r)
-{
-	struct dl_gate *gate = dl_gate_find(inode);
-	bool leased = gate && !dl_gate_clear(gate, r);
-
-	dl_gate_put(gate);
-	return leased;
 }
 
 typedef loff_t (*remap_fn)(struct file *in, loff_t pos_in, struct file *out, loff_t pos_out,
@@ -303,31 +311,27 @@ static loff_t polite_remap(remap_fn orig, struct file *in, loff_t pos_in, struct
 		.inode = file_inode(in),
 		.range = remap_range(pos_in, len),
 		.reason = DAXLEASE_REASON_REMAP,
+		.file = in,
 	};
 	struct party dst = {
 		.inode = file_inode(out),
 		.range = remap_range(pos_out, len),
 		.reason = DAXLEASE_REASON_REMAP,
+		.file = out,
 	};
-	struct file *checked[] = { in, out };
-	struct party *parties[] = { &src, &dst };
 	loff_t ret;
-	int i;
 
-	for (i = 0; i < ARRAY_SIZE(parties); i++)
-		if (leased_in(parties[i]->inode, parties[i]->range) &&
-		    !writable_by_caller(checked[i]))
-			return -EBUSY;
+	/* Once before the bars, which would be in others' way */
+	if (trespasses(&src, src.range) || trespasses(&dst, dst.range))
+		return -EBUSY;
 	/* Two ranges of one file: one record, since the innermost alone explains. */
 	if (src.inode == dst.inode) {
 		src.range = dl_range_span(src.range, dst.range);
 		dst.range = src.range;
+		src.file = out->f_mode & FMODE_WRITE ? out : in;
+		dst.file = src.file;
 	}
-	party_begin(&src);
-	party_begin(&dst);
-	ret = party_wait(&src);
-	if (!ret)
-		ret = party_wait(&dst);
+	ret = party_begin(&src) ?: party_begin(&dst) ?: party_wait(&src) ?: party_wait(&dst);
 	if (!ret)
 		ret = orig(in, pos_in, out, pos_out, len, flags);
 	party_end(&dst, ret < 0 ? ret : 0);

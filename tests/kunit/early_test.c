@@ -29,6 +29,7 @@ static struct {
 	unsigned int calls;
 	bool barred;
 	bool clear;
+	struct daxlease *acquiring;	/* see fs_permission() */
 } fs;
 
 static int fs_called(void)
@@ -64,9 +65,22 @@ static const struct file_operations fops = {
 	.remap_file_range = fs_remap,
 };
 
+/* Nobody may write. While that is asked, a lease becomes ACTIVE. */
+static int fs_permission(struct mnt_idmap *idmap, struct inode *inode, int mask)
+{
+	if (fs.acquiring)
+		rig_activate(fs.acquiring);
+	return -EACCES;
+}
+
+static const struct inode_operations iops = {
+	.permission = fs_permission,
+};
+
 struct saved {
 	struct file *file;
 	const struct file_operations *f_op;
+	const struct inode_operations *i_op;
 	fmode_t mode;
 };
 
@@ -75,6 +89,7 @@ static void restore(void *arg)
 	struct saved *saved = arg;
 
 	saved->file->f_op = saved->f_op;
+	saved->file->f_inode->i_op = saved->i_op;
 	saved->file->f_mode = saved->mode;
 	saved->file->f_flags &= ~O_APPEND;
 }
@@ -84,7 +99,9 @@ static void take_over(struct kunit *test, struct rig *rig)
 	struct saved *saved = kunit_kzalloc(test, sizeof(*saved), GFP_KERNEL);
 
 	KUNIT_ASSERT_NOT_NULL(test, saved);
-	*saved = (struct saved){ rig->file, rig->file->f_op, rig->file->f_mode };
+	*saved = (struct saved){
+		rig->file, rig->file->f_op, rig->inode->i_op, rig->file->f_mode
+	};
 	rig->file->f_op = &fops;
 	kunit_add_action_or_reset(test, restore, saved);
 	seam_init(test, rig, PAGES);
@@ -136,6 +153,14 @@ static loff_t call_clone(struct kunit *test, struct rig *in, loff_t pos_in, stru
 		       unsigned int flags) = replacement(test, "vfs_clone_file_range");
 
 	return hook(in->file, pos_in, out->file, pos_out, len, 0);
+}
+
+static loff_t call_dedupe(struct kunit *test, struct rig *in, struct rig *out, loff_t len)
+{
+	loff_t (*hook)(struct file *in, loff_t pos_in, struct file *out, loff_t pos_out, loff_t len,
+		       unsigned int flags) = replacement(test, "vfs_dedupe_file_range_one");
+
+	return hook(in->file, 0, out->file, 0, len, 0);
 }
 
 /* Bits 0 to 3: which granules are lost */
@@ -275,6 +300,42 @@ static void clones_break_both_files(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, lost(to), row->lost_out);
 }
 
+/* The descriptor is read-only, and no other is to be had */
+static void make_readonly(struct rig *rig)
+{
+	rig->inode->i_op = &iops;
+	rig->file->f_mode &= ~FMODE_WRITE;
+}
+
+/* It was nobody's when the reader looked before his bar */
+static void a_reader_breaks_nothing_that_has_just_been_leased(struct kunit *test)
+{
+	struct rig *in = test->priv, *out = rig_other(test);
+	struct daxlease *lease = rig_acquiring(test, in, 0, PAGES - 1, AT_ONCE);
+
+	take_over(test, out);
+	make_readonly(in);
+	make_readonly(out);
+	fs.acquiring = lease;
+	KUNIT_EXPECT_EQ(test, call_dedupe(test, in, out, 4096), -EBUSY);
+	KUNIT_EXPECT_EQ(test, rig_state(lease), DAXLEASE_ACTIVE);
+	KUNIT_EXPECT_EQ(test, lost(lease), 0);
+	KUNIT_EXPECT_FALSE(test, dl_gate_breaking(in->gate));
+}
+
+/* It may share what is nobody's yet; whoever is about to lease that looks again */
+static void a_reader_is_noticed_by_who_is_about_to_lease(struct kunit *test)
+{
+	struct rig *in = test->priv, *out = rig_other(test);
+	struct daxlease *lease = rig_acquiring(test, in, 0, PAGES - 1, AT_ONCE);
+
+	take_over(test, out);
+	make_readonly(in);
+	call_clone(test, in, 0, out, 0, 4096);
+	KUNIT_EXPECT_EQ(test, fs.calls, 1);
+	KUNIT_EXPECT_TRUE(test, lease->dead);
+}
+
 static void the_filesystem_finds_the_range_clear_and_barred(struct kunit *test)
 {
 	struct rig *rig = test->priv;
@@ -327,6 +388,8 @@ static struct kunit_case cases[] = {
 	KUNIT_CASE_PARAM(truncates_break_what_they_cut_off, truncates_gen_params),
 	KUNIT_CASE_PARAM(fallocates_break_what_they_change, fallocates_gen_params),
 	KUNIT_CASE_PARAM(clones_break_both_files, clones_gen_params),
+	KUNIT_CASE(a_reader_breaks_nothing_that_has_just_been_leased),
+	KUNIT_CASE(a_reader_is_noticed_by_who_is_about_to_lease),
 	KUNIT_CASE(the_filesystem_finds_the_range_clear_and_barred),
 	KUNIT_CASE(the_original_waits_for_the_holder),
 	KUNIT_CASE(a_breaker_killed_meanwhile_changes_nothing),
