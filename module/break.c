@@ -103,15 +103,15 @@ static void break_open(struct daxlease *lease, const struct dl_breaker *by, u64 
 static bool same_again(const struct daxlease *lease, const struct dl_breaker *by,
 		       struct dl_range hit)
 {
-	u64 g = dl_granule_of(lease->range, hit.first);
+	u64 g = dl_granule_of(lease->range, hit.first), end;
 	u64 last = dl_granule_of(lease->range, hit.last);
 	const struct dl_break *brk = &lease->brk;
 
 	if (!brk->id || by->flags || brk->breaker != task_tgid(current) ||
 	    (by->locked && !brk->locked) || hit.first < brk->hit.first || hit.last > brk->hit.last)
 		return false;
-	for (; (g = find_next_zero_bit(lease->lost, last + 1, g)) <= last; g++)
-		if (!test_bit(g, lease->doomed))
+	for_each_clear_bitrange_from(g, end, lease->lost, last + 1)
+		if (find_next_zero_bit(lease->doomed, end, g) < end)
 			return false;
 	return true;
 }
@@ -146,7 +146,7 @@ bool dl_break_start(struct daxlease *lease, const struct dl_breaker *by)
 	struct dl_range hit = dl_range_clip(lease->range, by->range);
 	struct dl_break *brk = &lease->brk;
 	u64 now = ktime_get_ns();
-	u64 first, last, g;
+	u64 first, last, g, end;
 
 	lockdep_assert_held(&lease->gate->lock);
 	if (lease->state == DAXLEASE_ACQUIRING) {
@@ -169,8 +169,9 @@ bool dl_break_start(struct daxlease *lease, const struct dl_breaker *by)
 		break_join(lease, by, now);
 	set_breaker(brk, by->reason);
 	brk->hit = dl_range_span(brk->hit, hit);
-	for (g = first; (g = find_next_zero_bit(lease->lost, last + 1, g)) <= last; g++)
-		__set_bit(g, lease->doomed);
+	g = first;
+	for_each_clear_bitrange_from(g, end, lease->lost, last + 1)
+		bitmap_set(lease->doomed, g, end - g);
 	brk->lost = dl_range_span(brk->lost, dl_granule_pages(lease->range, first, last));
 	trace_daxlease_break(lease->id, brk->id, brk->reason, brk->flags, brk->hit.first,
 			     brk->hit.last, brk->deadline - now);

@@ -196,28 +196,40 @@ void dl_gate_unbusy(struct dl_gate *gate)
 	spin_unlock(&gate->lock);
 }
 
+/* What is live under some pages of a lease: the span of its granules, clipped to @r */
+static struct dl_range live_span(const struct daxlease *lease, struct dl_range r)
+{
+	u64 last = dl_granule_of(lease->range, r.last), first;
+
+	/* Not one step per granule: a file may have many leases of which nothing is left */
+	if (lease->granules_lost == dl_granule_count(lease->range))
+		return DL_RANGE_NONE;
+	first = find_next_zero_bit(lease->lost, last + 1, dl_granule_of(lease->range, r.first));
+	if (first > last)
+		return DL_RANGE_NONE;
+	while (test_bit(last, lease->lost))
+		last--;
+	return dl_range_clip(dl_granule_pages(lease->range, first, last), r);
+}
+
 /* The span of the live (or nearly), unexplained granules of a lease under @r, clipped to @r. */
 static struct dl_range unexplained(const struct daxlease *lease, struct dl_range r,
 				   const struct dl_range *explained)
 {
 	struct dl_range hit = dl_range_clip(lease->range, r);
-	struct dl_range out = DL_RANGE_NONE;
-	u64 g, last;
+	struct dl_range meant = dl_range_clip(lease->range, explained ? *explained : r);
+	struct dl_range nearly = DL_RANGE_NONE;
 
-	if (dl_range_empty(hit))
-		return out;
-	last = dl_granule_of(lease->range, hit.last);
-	for (g = dl_granule_of(lease->range, hit.first); g <= last; g++) {
-		struct dl_range pages = dl_granule_pages(lease->range, g, g);
-
-		if (lease->state != DAXLEASE_ACQUIRING && !dl_lease_live_in(lease, pages) &&
-		    !(lease->rearming && dl_range_overlaps(lease->rearm, pages)))
-			continue;
-		if (explained && !dl_range_overlaps(pages, *explained))
-			continue;
-		out = dl_range_span(out, dl_range_clip(pages, hit));
-	}
-	return out;
+	if (dl_range_empty(hit) || dl_range_empty(meant))
+		return DL_RANGE_NONE;
+	meant = dl_granule_pages(lease->range, dl_granule_of(lease->range, meant.first),
+				 dl_granule_of(lease->range, meant.last));
+	hit = dl_range_clip(hit, meant);
+	if (dl_range_empty(hit) || lease->state == DAXLEASE_ACQUIRING)
+		return hit;
+	if (lease->rearming)
+		nearly = dl_range_clip(hit, lease->rearm);
+	return dl_range_span(nearly, live_span(lease, hit));
 }
 
 /*

@@ -112,6 +112,29 @@ static void one_file(const struct bench *b)
 	close(fd);
 }
 
+/* A file whose @n holders have lost all they had of it and released nothing: an operation that meets nobody */
+static void lost_leases(const struct bench *b)
+{
+	for (unsigned int n = 1; n <= b->many / 10; n *= 10) {
+		const char *path = path_in(b->dir, "lost");
+		int fd = memory_file(path, 16 * MIB), ctx = lease_open();
+		struct daxlease_acquire a;
+
+		for (unsigned int i = 0; i < n; i++)
+			CHECK_RET(lease_acquire(ctx, fd, 0, 16 * MIB, DAXLEASE_READ, 0, &a), 0);
+		CHECK_SYS(fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, 16 * MIB));
+		for (unsigned int i = 0; i < PROBES; i++) {
+			uint64_t start = meter();
+
+			CHECK_SYS(fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, 16 * MIB));
+			scaled("lost leases in a file", "punch", n, meter() - start);
+		}
+		close(ctx);
+		close(fd);
+		CHECK_SYS(unlink(path));
+	}
+}
+
 static int small_file(const struct bench *b, unsigned int n)
 {
 	static char block[PAGE];
@@ -163,6 +186,7 @@ static void many_contexts(const struct bench *b)
 void bench_scale(const struct bench *b)
 {
 	one_file(b);
+	lost_leases(b);
 	many_files(b);
 	many_contexts(b);
 }
