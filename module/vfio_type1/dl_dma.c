@@ -26,6 +26,8 @@
 /*
  * Born in dl_map_begin(), owned from then on by its caller, later by a struct vfio_dma. Does not
  * change until dl_dma_free(): after dl_dma_release() the segments still say where the gaps are.
+ * Keeps this module, too: VFIO drops its reference on the driver when the last group leaves, which
+ * may be while a lease is waited for, or given back since that failed.
  */
 struct dl_dma {
 	struct dl_container *c;		/* counted in c->users */
@@ -41,6 +43,7 @@ static struct dl_dma *dl_dma_alloc(struct dl_container *c)
 	INIT_LIST_HEAD(&dl->segs);
 	dl->c = c;
 	refcount_inc(&c->users);
+	__module_get(THIS_MODULE);
 	return dl;
 }
 
@@ -137,8 +140,6 @@ int dl_map_begin(struct dl_container *c, struct dl_dma **dlp, dma_addr_t iova, u
 	if (ret)
 		return ret;
 
-	/* VFIO drops the driver's module when the last group leaves, which may be while we wait */
-	__module_get(THIS_MODULE);
 	mutex_unlock(c->iommu_lock);
 	list_for_each_entry(seg, &dl->segs, on_dma) {
 		ret = dl_seg_acquire(seg);
@@ -146,7 +147,6 @@ int dl_map_begin(struct dl_container *c, struct dl_dma **dlp, dma_addr_t iova, u
 			break;
 	}
 	mutex_lock(c->iommu_lock);
-	module_put(THIS_MODULE);
 	if (ret)
 		return ret;
 
@@ -336,6 +336,7 @@ void dl_dma_free(struct dl_dma *dl)
 		kfree(seg);
 	dl_container_put(dl->c);
 	kfree(dl);
+	module_put(THIS_MODULE);
 }
 
 /* modinfo shows which vfio_iommu_type1 this is */
