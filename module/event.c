@@ -227,6 +227,9 @@ void dl_slot_post(struct dl_slot *slot, const struct dl_note *note)
 		list_add_tail(&slot->pending, &queue->pending);
 	}
 	slot->posts++;
+	/* Of an earlier break: what this one takes is not fenced, and would pass for it */
+	if (note->bits & DAXLEASE_EVENT_BREAK)
+		rec->bits = 0;
 	rec->bits |= note->bits;
 	rec->flags |= note->flags;
 	rec->reason = note->reason;

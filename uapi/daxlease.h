@@ -392,6 +392,9 @@ struct daxlease_break {
  * @DAXLEASE_EVENT_FENCED: device access to the lost range has ended
  * @DAXLEASE_EVENT_CLEARED: the operation has returned: re-arming makes sense
  * @DAXLEASE_EVENT_REVOKED: nothing of the lease is left
+ *
+ * A break takes back what the record says of earlier ones: BREAK with FENCED is over, BREAK without
+ * is not.
  */
 enum daxlease_event_bits {
 	DAXLEASE_EVENT_BREAK	= 1 << 0,

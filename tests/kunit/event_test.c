@@ -50,6 +50,10 @@ static const struct {
 	    { DAXLEASE_EVENT_FENCED, 0, { 5, 5 } }, { DAXLEASE_EVENT_CLEARED, 0, { 1, 0 } } },
 	  DAXLEASE_EVENT_BREAK | DAXLEASE_EVENT_FENCED | DAXLEASE_EVENT_CLEARED,
 	  DAXLEASE_FLAG_NO_GRACE, 5 * PAGE_SIZE, PAGE_SIZE },
+	{ "broken again after the fence: not fenced",
+	  { { DAXLEASE_EVENT_FENCED, 0, { 2, 2 } }, { DAXLEASE_EVENT_CLEARED, 0, { 1, 0 } },
+	    { DAXLEASE_EVENT_BREAK, 0, { 4, 4 } } },
+	  DAXLEASE_EVENT_BREAK, 0, 2 * PAGE_SIZE, 3 * PAGE_SIZE },
 	{ "a note without a range", { { DAXLEASE_EVENT_CLEARED, 0, { 1, 0 } } },
 	  DAXLEASE_EVENT_CLEARED, 0, 0, 0 },
 };
