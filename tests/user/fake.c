@@ -257,6 +257,10 @@ int daxlease_sys_ioctl(int fd, unsigned long request, void *arg)
 		fake.clear_with = 0;
 		fake_queue_event(DAXLEASE_EVENT_FENCED | DAXLEASE_EVENT_CLEARED, 3);
 	}
+	if (fake.break_with == _IOC_NR(request)) {
+		fake.break_with = 0;
+		fake_queue_event(DAXLEASE_EVENT_BREAK, 4);
+	}
 	return answer(request, arg);
 }
 

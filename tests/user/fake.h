@@ -40,6 +40,7 @@ struct fake {
 	unsigned long number;
 	bool fence_on_ack;	/* an ACK queues an event: fenced, and revoked if all is lost */
 	uint32_t clear_with;	/* the first request of this kind queues an event: fenced and cleared */
+	uint32_t break_with;	/* the first request of this kind queues another break */
 	uint64_t deadline_ns;	/* of the events that are queued; 0: 2 */
 
 	unsigned int reads;

@@ -73,7 +73,7 @@ uint64_t last_id(void)
 
 void answer(uint64_t id, const char *kind, const char *value)
 {
-	char text[512];
+	char text[8192];
 
 	snprintf(text, sizeof(text), "{\"%s\": %s, \"id\": %" PRIu64 "}\r\n", kind, value, id);
 	say(text);
@@ -99,6 +99,12 @@ void say_status(const char *status)
 		 strcmp(status, "running") ? "false" : "true");
 	expect("query-status");
 	done(text);
+}
+
+void grant_stop(void)
+{
+	grant("stop");
+	say_status("paused");
 }
 
 void meet(const char *status)

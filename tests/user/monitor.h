@@ -36,6 +36,7 @@ uint64_t last_id(void);
 void answer(uint64_t id, const char *kind, const char *value);
 void done(const char *value);
 void grant(const char *name);
+void grant_stop(void);
 void say_status(const char *status);
 void queue_break(uint64_t grace_ns, uint32_t with);
 void end_with(int code);

@@ -5,7 +5,10 @@
 #include "suite.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "broken.h"
 #include "fake.h"
@@ -21,6 +24,7 @@ static void a_break_stops_gives_way_rearms_and_goes_on(void **state)
 	expect("stop");
 	say("{\"timestamp\": {}, \"event\": \"STOP\"}\r\n");
 	done("{}");
+	say_status("paused");
 	grant("cont");
 	collect(run.out_fd, run.out, "\ndone");
 	end_with(0);
@@ -42,6 +46,67 @@ static void a_machine_that_others_stopped_stays_stopped(void **state)
 	assert_has(run.out, "machine=stood already");
 	assert_null(strstr(run.out, "\ncont"));
 	assert_null(strstr(run.out, "\ndrained"));
+}
+
+/* QEMU 7.2 stops no machine that sleeps, and says that it has */
+static void a_guest_that_sleeps_may_wake(void **state)
+{
+	(void)state;
+	queue_break(SECOND / 5, DAXLEASE_CMD_QUERY);
+	START("suspended", "--drain", "1ms");
+	grant("stop");
+	say_status("suspended");
+	grant("cont");
+	collect(run.out_fd, run.out, "\ndone");
+	end_with(0);
+	assert_has(run.out, "may wake");
+	assert_null(strstr(run.out, "\nack"));
+}
+
+static void a_guest_that_woke_is_stopped(void **state)
+{
+	char fifo[80], hook[160];
+
+	(void)state;
+	need_pidfd();
+	snprintf(fifo, sizeof(fifo), "%s.hook", path);
+	snprintf(hook, sizeof(hook), "test $DAXLEASE_STEP = done || read go < %s", fifo);
+	assert_int_equal(mkfifo(fifo, 0600), 0);
+	queue_break(30 * SECOND, DAXLEASE_CMD_ACK);
+	START("paused", "--hook", hook);
+	say("{\"event\": \"WAKEUP\"}\r\n");
+	/* The hook ends once it is said */
+	close(open(fifo, O_WRONLY));
+	unlink(fifo);
+	grant_stop();
+	grant("cont");
+	collect(run.out_fd, run.out, "\ndone");
+	end_with(0);
+	assert_has(run.out, " machine=stopped ");
+}
+
+/* It stands, but not for long: QEMU has a command to let it go on */
+static void a_machine_that_will_go_on_is_stopped_again(void **state)
+{
+	uint64_t cont_id;
+
+	(void)state;
+	queue_break(30 * SECOND, DAXLEASE_CMD_ACK);
+	fake.break_with = DAXLEASE_CMD_REARM;
+	START("running", "--drain", "1ms");
+	grant_stop();
+	expect("cont");
+	cont_id = last_id();
+	expect("stop");
+	answer(cont_id, "return", "{}");
+	done("{}");
+	say_status("paused");
+	collect(run.out_fd, run.out, "\ndone");
+	collect(run.out_fd, strstr(run.out, "\ndone"), "\nack");
+	kill(run.pid, SIGTERM);
+	grant("cont");
+	finish();
+	assert_null(strstr(run.out, "stood already"));
 }
 
 static void a_silent_qemu_is_left_to_the_kernel(void **state)
@@ -78,15 +143,20 @@ static void a_refusal_is_logged_in_qemus_words(void **state)
 	assert_null(strstr(run.out, "{\"event\":\"ack\""));
 }
 
+static void answer_devices(const char *with_id)
+{
+	expect("qom-list");
+	done(with_id);
+	expect("qom-list");
+	done("[]");
+}
+
 static void an_unplugged_device_spares_the_machine_the_stop(void **state)
 {
 	(void)state;
 	queue_break(30 * SECOND, DAXLEASE_CMD_ACK);
 	START("running", "--on-break", "device_del");
-	expect("qom-list");
-	done(VFIO_DEVICE);
-	expect("qom-list");
-	done("[]");
+	answer_devices(VFIO_DEVICE);
 	expect("device_del");
 	assert_has(command, "\"id\":\"edu\"");
 	done("{}");
@@ -107,7 +177,7 @@ static void a_device_without_id_is_named_by_its_path(void **state)
 	done("[]");
 	expect("qom-list");
 	done("[{\"name\": \"device[0]\", \"type\": \"child<vfio-pci>\"}]");
-	grant("stop");
+	grant_stop();
 	grant("cont");
 	collect(run.out_fd, run.out, "\ndone");
 	end_with(0);
@@ -119,17 +189,78 @@ static void a_guest_that_does_not_unplug_in_time_is_stopped(void **state)
 	(void)state;
 	queue_break(30 * SECOND, DAXLEASE_CMD_ACK);
 	START("running", "--on-break", "ack", "--device", "edu=device_del", "--unplug", "20ms");
-	expect("qom-list");
-	done(VFIO_DEVICE);
-	expect("qom-list");
-	done("[]");
+	answer_devices(VFIO_DEVICE);
 	grant("device_del");
-	grant("stop");
+	grant_stop();
 	grant("cont");
 	collect(run.out_fd, run.out, "\ndone");
 	end_with(0);
 	assert_order("break device_del stop ack cont done");
 	assert_has(run.out, "no answer in time");
+}
+
+/* The driver of nvme:// is none of QEMU's devices */
+static void without_a_device_the_machine_is_stopped(void **state)
+{
+	(void)state;
+	queue_break(30 * SECOND, DAXLEASE_CMD_ACK);
+	START("running", "--device", "edu=ack");
+	answer_devices("[]");
+	grant_stop();
+	grant("cont");
+	collect(run.out_fd, run.out, "\ndone");
+	end_with(0);
+	assert_order("break stop ack cont done");
+}
+
+static void devices_that_are_too_many_are_stopped(void **state)
+{
+	char options[1024] = "", list[4096] = "";
+	size_t nr = 0, at = 0;
+
+	(void)state;
+	for (int i = 0; i < 65; i++) {
+		nr += snprintf(options + nr, sizeof(options) - nr, "%sd%d=ack", i ? "," : "", i);
+		at += snprintf(list + at, sizeof(list) - at, "%c{\"name\": \"d%d\", \"type\": \"child<vfio-pci>\"}",
+			       i ? ',' : '[', i);
+	}
+	strcat(list, "]");
+	queue_break(30 * SECOND, DAXLEASE_CMD_ACK);
+	START("running", "--device", options);
+	answer_devices(list);
+	grant_stop();
+	grant("cont");
+	collect(run.out_fd, run.out, "\ndone");
+	end_with(0);
+	assert_order("break stop ack cont done");
+}
+
+#define NAME_OF_64	"0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+
+static void names_are_compared_to_the_end(void **state)
+{
+	(void)state;
+	queue_break(30 * SECOND, DAXLEASE_CMD_ACK);
+	START("running", "--device", NAME_OF_64 "=ack");
+	answer_devices("[{\"name\": \"" NAME_OF_64 "\", \"type\": \"child<vfio-pci>\"}]");
+	collect(run.out_fd, run.out, "\ndone");
+	end_with(0);
+	assert_order("break ack done");
+	assert_null(strstr(run.out, "\nstop"));
+}
+
+static void a_name_that_is_too_long_is_stopped(void **state)
+{
+	(void)state;
+	queue_break(30 * SECOND, DAXLEASE_CMD_ACK);
+	START("running", "--on-break", "ack", "--device", NAME_OF_64 NAME_OF_64 NAME_OF_64 NAME_OF_64 "=stop");
+	answer_devices("[{\"name\": \"" NAME_OF_64 NAME_OF_64 NAME_OF_64 NAME_OF_64
+		       "\", \"type\": \"child<vfio-pci>\"}]");
+	grant_stop();
+	grant("cont");
+	collect(run.out_fd, run.out, "\ndone");
+	end_with(0);
+	assert_order("break stop ack cont done");
 }
 
 static void the_machine_does_not_stand_longer_than_allowed(void **state)
@@ -138,7 +269,7 @@ static void the_machine_does_not_stand_longer_than_allowed(void **state)
 	fake.fence_on_ack = true;
 	queue_break(30 * SECOND, 0);
 	START("running", "--pause-max", "30ms");
-	grant("stop");
+	grant_stop();
 	grant("cont");
 	collect(run.out_fd, run.out, "takes too long");
 	end_with(0);
@@ -150,7 +281,7 @@ static void what_was_punched_stays_lost_until_asked_for(void **state)
 	(void)state;
 	queue_break(30 * SECOND, DAXLEASE_CMD_ACK);
 	START("running", "--rearm", "clone");
-	grant("stop");
+	grant_stop();
 	grant("cont");
 	collect(run.out_fd, run.out, "\ndone");
 	assert_order("break ack left-lost cont done");
@@ -167,7 +298,7 @@ static void a_loss_may_leave_the_machine_stopped(void **state)
 	fake.ioctl_err_cmd = DAXLEASE_CMD_REARM;
 	queue_break(30 * SECOND, DAXLEASE_CMD_ACK);
 	START("running", "--on-loss", "stop");
-	grant("stop");
+	grant_stop();
 	collect(run.out_fd, run.out, "\ndone");
 	end_with(0);
 	assert_order("rearm left-stopped done");
@@ -181,7 +312,7 @@ static void whoever_ends_it_gets_a_running_machine(void **state)
 	fake.fence_on_ack = true;
 	queue_break(30 * SECOND, 0);
 	START("running", "--on-break", "stop");
-	grant("stop");
+	grant_stop();
 	collect(run.out_fd, run.out, "\nack");
 	kill(run.pid, SIGTERM);
 	grant("cont");
@@ -196,7 +327,7 @@ static void hooks_run_at_both_ends_and_not_too_long(void **state)
 	queue_break(30 * SECOND, DAXLEASE_CMD_ACK);
 	START("running", "--hook-time", "500ms", "--hook",
 	      "echo $DAXLEASE_STEP $DAXLEASE_REASON $DAXLEASE_BREAKER; test $DAXLEASE_STEP = break || exec sleep 60");
-	grant("stop");
+	grant_stop();
 	grant("cont");
 	collect(run.out_fd, run.out, "it took too long");
 	end_with(0);
@@ -292,11 +423,18 @@ static void coalesced_events_say_what_holds_now(void **state)
 static const struct CMUnitTest tests[] = {
 	WITH_QEMU(a_break_stops_gives_way_rearms_and_goes_on),
 	WITH_QEMU(a_machine_that_others_stopped_stays_stopped),
+	WITH_QEMU(a_guest_that_sleeps_may_wake),
+	WITH_QEMU(a_guest_that_woke_is_stopped),
+	WITH_QEMU(a_machine_that_will_go_on_is_stopped_again),
 	WITH_QEMU(a_silent_qemu_is_left_to_the_kernel),
 	WITH_QEMU(a_refusal_is_logged_in_qemus_words),
 	WITH_QEMU(an_unplugged_device_spares_the_machine_the_stop),
 	WITH_QEMU(a_device_without_id_is_named_by_its_path),
 	WITH_QEMU(a_guest_that_does_not_unplug_in_time_is_stopped),
+	WITH_QEMU(without_a_device_the_machine_is_stopped),
+	WITH_QEMU(devices_that_are_too_many_are_stopped),
+	WITH_QEMU(names_are_compared_to_the_end),
+	WITH_QEMU(a_name_that_is_too_long_is_stopped),
 	WITH_QEMU(the_machine_does_not_stand_longer_than_allowed),
 	WITH_QEMU(what_was_punched_stays_lost_until_asked_for),
 	WITH_QEMU(a_loss_may_leave_the_machine_stopped),

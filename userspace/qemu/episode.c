@@ -34,6 +34,7 @@ static void say_problem(const struct companion *c, const char *name, const char 
 static const char *qmp_problem(const struct companion *c, int err)
 {
 	return err == -ETIMEDOUT ? "no answer in time" :
+	       err == -EBUSY ? "it runs on, or sleeps and may wake" :
 	       err == -EREMOTEIO ? c->machine.qmp.error : strerrordesc_np(-err);
 }
 
@@ -117,7 +118,6 @@ static void unplug(struct companion *c, uint64_t deadline_ns)
 /* True if the machine stands still, or need not */
 static bool stop(struct companion *c, uint64_t deadline_ns)
 {
-	bool ran = c->machine.running;
 	uint64_t asked_ns = now_ns();
 	struct json_object *record;
 	int ret;
@@ -125,12 +125,12 @@ static bool stop(struct companion *c, uint64_t deadline_ns)
 	ret = machine_stop(&c->machine, deadline_ns);
 	if (c->machine.ours && !c->stopped_ns)
 		c->stopped_ns = asked_ns;
-	if (ret) {
+	if (ret < 0) {
 		say_problem(c, "stop", qmp_problem(c, ret));
 		return false;
 	}
 	record = say(c, "stop");
-	put_text(record, "machine", ran ? "stopped" : "stood already");
+	put_text(record, "machine", ret ? "stood already" : "stopped");
 	put_span(record, "took_ns", now_ns() - asked_ns);
 	record_print_line(record);
 	return true;
@@ -149,10 +149,12 @@ static bool prepare(struct companion *c, uint64_t deadline_ns)
 			say_problem(c, "devices", qmp_problem(c, ret));
 			return false;
 		}
+		/* What does DMA, and is none of them, is a device all the same */
+		must_stop = c->machine.unlisted || (!c->machine.nr_devices && p->fallback != ACTION_ACK);
 		if (machine_wants(&c->machine, p, ACTION_DEL))
 			unplug(c, deadline_ns);
 		/* A guest that did not agree is stopped like the others */
-		must_stop = machine_wants(&c->machine, p, ACTION_STOP) || machine_wants(&c->machine, p, ACTION_DEL);
+		must_stop |= machine_wants(&c->machine, p, ACTION_STOP) || machine_wants(&c->machine, p, ACTION_DEL);
 	}
 	return !must_stop || stop(c, deadline_ns);
 }

@@ -24,13 +24,28 @@ static void forget_device(struct machine *m, const char *name)
 			memmove(m->devices[i], m->devices[--m->nr_devices], MACHINE_NAME);
 }
 
+/* A guest that sleeps (S3) may wake at any time: it counts as running */
+static int ask_status(struct machine *m, uint64_t until_ns)
+{
+	struct json_object *status = NULL, *running;
+	int ret;
+
+	ret = qmp_command(&m->qmp, "query-status", NULL, until_ns, &status);
+	if (ret)
+		return ret;
+	running = json_object_object_get(status, "running");
+	m->running = (running && json_object_get_boolean(running)) || !strcmp(text_of(status, "status"), "suspended");
+	json_object_put(status);
+	return 0;
+}
+
 static void on_event(void *arg, const char *name, struct json_object *data)
 {
 	struct machine *m = arg;
 
 	if (!strcmp(name, "STOP")) {
 		m->running = false;
-	} else if (!strcmp(name, "RESUME")) {
+	} else if (!strcmp(name, "RESUME") || !strcmp(name, "WAKEUP")) {
 		m->running = true;
 	} else if (!strcmp(name, "DEVICE_DELETED")) {
 		forget_device(m, text_of(data, "device"));
@@ -60,18 +75,9 @@ int machine_open(struct machine *m, const char *path)
  */
 int machine_hello(struct machine *m, uint64_t until_ns)
 {
-	struct json_object *status = NULL, *running;
-	int ret;
+	int ret = qmp_hello(&m->qmp, until_ns);
 
-	ret = qmp_hello(&m->qmp, until_ns);
-	if (!ret)
-		ret = qmp_command(&m->qmp, "query-status", NULL, until_ns, &status);
-	if (ret)
-		return ret;
-	running = json_object_object_get(status, "running");
-	m->running = running && json_object_get_boolean(running);
-	json_object_put(status);
-	return 0;
+	return ret ? ret : ask_status(m, until_ns);
 }
 
 /**
@@ -88,20 +94,23 @@ void machine_close(struct machine *m)
  * @m: the machine
  * @until_ns: CLOCK_MONOTONIC
  *
- * Return: 0: the guest does not run; or as qmp_command(). After a time-out QEMU may stop later; machine_cont() undoes
- * that too, as QEMU keeps the order of commands.
+ * Return: 0: it is stopped; 1: it was; -EBUSY: it runs on, or sleeps and may wake; or as
+ * qmp_command(). After a time-out QEMU may stop later; machine_cont() undoes that too, as QEMU keeps the order of commands.
  */
 int machine_stop(struct machine *m, uint64_t until_ns)
 {
 	int ret = qmp_take(&m->qmp);
 
-	if (ret || !m->running)
+	if (ret)
 		return ret;
+	if (!m->running && !m->late)
+		return 1;
 	m->ours = true;
 	ret = qmp_command(&m->qmp, "stop", NULL, until_ns, NULL);
+	m->late = ret == -ETIMEDOUT;
 	if (!ret)
-		m->running = false;
-	return ret;
+		ret = ask_status(m, until_ns);
+	return ret ? ret : m->running ? -EBUSY : 0;
 }
 
 /**
@@ -113,10 +122,14 @@ int machine_stop(struct machine *m, uint64_t until_ns)
  */
 int machine_cont(struct machine *m, uint64_t until_ns)
 {
+	int ret;
+
 	if (!m->ours)
 		return 0;
 	m->ours = false;
-	return qmp_command(&m->qmp, "cont", NULL, until_ns, NULL);
+	ret = qmp_command(&m->qmp, "cont", NULL, until_ns, NULL);
+	m->late = ret == -ETIMEDOUT;
+	return ret;
 }
 
 static struct json_object *argument(const char *name, const char *value)
@@ -129,12 +142,20 @@ static struct json_object *argument(const char *name, const char *value)
 
 static void add_device(struct machine *m, const char *place, const char *name)
 {
-	if (m->nr_devices == MACHINE_DEVICES)
+	int n;
+
+	if (m->nr_devices == MACHINE_DEVICES) {
+		m->unlisted = true;
 		return;
+	}
 	if (place == places[0])
-		snprintf(m->devices[m->nr_devices++], MACHINE_NAME, "%s", name);
+		n = snprintf(m->devices[m->nr_devices], MACHINE_NAME, "%s", name);
 	else
-		snprintf(m->devices[m->nr_devices++], MACHINE_NAME, "%s/%s", place, name);
+		n = snprintf(m->devices[m->nr_devices], MACHINE_NAME, "%s/%s", place, name);
+	if (n < MACHINE_NAME)
+		m->nr_devices++;
+	else
+		m->unlisted = true;
 }
 
 /**
@@ -147,6 +168,7 @@ static void add_device(struct machine *m, const char *place, const char *name)
 int machine_find_devices(struct machine *m, uint64_t until_ns)
 {
 	m->nr_devices = 0;
+	m->unlisted = false;
 	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
 		struct json_object *list = NULL;
 		int ret;

@@ -11,22 +11,26 @@
 #include "qmp.h"
 
 #define MACHINE_DEVICES	64
-#define MACHINE_NAME	64
+#define MACHINE_NAME	256
 
 /**
  * struct machine - a QEMU that we speak to
  * @qmp: the connection
  * @running: the guest runs, as QEMU's last event or answer said
+ * @late: it has not answered stop or cont, and may still do it: what it says of itself until then does not hold
  * @ours: we have asked it to stop, and not yet to go on
  * @devices: passed-through devices, from machine_find_devices()
  * @nr_devices: of them
+ * @unlisted: there are more, or one's name is too long
  */
 struct machine {
 	struct qmp qmp;
 	bool running;
+	bool late;
 	bool ours;
 	char devices[MACHINE_DEVICES][MACHINE_NAME];
 	size_t nr_devices;
+	bool unlisted;
 };
 
 int machine_open(struct machine *m, const char *path);
