@@ -2,6 +2,7 @@
 /* daxlease-qemu, and a QEMU that goes away, or does not say what it should; and signals meanwhile. */
 #include "suite.h"
 
+#include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -10,6 +11,7 @@
 
 #include "fake.h"
 #include "monitor.h"
+#include "qmp.h"
 #include "toolrun.h"
 
 static void it_ends_with_qemu(void **state)
@@ -46,6 +48,82 @@ static void a_lost_monitor_is_an_error(void **state)
 	assert_has(run.err, "daxlease-qemu: QEMU: has closed its monitor");
 }
 
+static void a_monitor_lost_during_a_break_is_an_error(void **state)
+{
+	(void)state;
+	queue_break(30 * SECOND, 0);
+	START("running", "--drain", "1ms");
+	expect("stop");
+	close(monitor);
+	monitor = -1;
+	finish();
+	assert_int_equal(run.code, 1);
+	assert_order("break stop no-ack");
+	assert_has(run.err, "daxlease-qemu: QEMU: has closed its monitor");
+}
+
+static void count_event(void *arg, const char *name, struct json_object *data)
+{
+	(void)data;
+	assert_string_equal(name, "NOTHING");
+	++*(int *)arg;
+}
+
+/* However much there is to read */
+static void nothing_is_read_after_the_deadline(void **state)
+{
+	static char text[50000];
+	struct qmp qmp;
+	int count = 0;
+
+	(void)state;
+	assert_int_equal(qmp_connect(&qmp, path, count_event, &count), 0);
+	monitor = accept(listener, NULL, NULL);
+	for (int i = 0; i < 2000; i++)
+		strcat(text, "{\"event\": \"NOTHING\"}\r\n");
+	say(text);
+	assert_int_equal(qmp_take(&qmp, 0), 0);
+	assert_in_range(count, 1, 1999);
+	assert_int_equal(qmp_wait(&qmp, 0), -ETIMEDOUT);
+	assert_in_range(count, 2, 1999);
+	assert_int_equal(qmp_take(&qmp, UINT64_MAX), 0);
+	assert_int_equal(count, 2000);
+	qmp_close(&qmp);
+}
+
+static void an_object_without_end_is_an_error(void **state)
+{
+	char text[4096];
+
+	(void)state;
+	need_pidfd();
+	start_program(daxlease_qemu_main, ARGS(path));
+	monitor = accept(listener, NULL, NULL);
+	say("{\"event\": \"");
+	memset(text, 'a', sizeof(text));
+	for (int i = 0; i < 1024 && send(monitor, text, sizeof(text), MSG_NOSIGNAL) > 0; i++)
+		;
+	close(monitor);
+	monitor = -1;
+	finish();
+	assert_int_equal(run.code, 1);
+	assert_has(run.err, "EPROTO");
+}
+
+static void an_event_without_name_is_none(void **state)
+{
+	(void)state;
+	queue_break(30 * SECOND, DAXLEASE_CMD_ACK);
+	START("running", "--drain", "1ms");
+	expect("stop");
+	say("{\"event\": null}\r\n{\"event\": {}, \"data\": 1}\r\n{\"event\": \"DEVICE_DELETED\", \"data\": 1}\r\n");
+	done("{}");
+	say_status("paused");
+	grant("cont");
+	collect(run.out_fd, run.out, "\ndone");
+	end_with(0);
+}
+
 static void nonsense_is_an_error(void **state)
 {
 	(void)state;
@@ -61,6 +139,10 @@ static void nonsense_is_an_error(void **state)
 static const struct CMUnitTest tests[] = {
 	WITH_QEMU(it_ends_with_qemu),
 	WITH_QEMU(a_lost_monitor_is_an_error),
+	WITH_QEMU(a_monitor_lost_during_a_break_is_an_error),
+	WITH_QEMU(nothing_is_read_after_the_deadline),
+	WITH_QEMU(an_object_without_end_is_an_error),
+	WITH_QEMU(an_event_without_name_is_none),
 	WITH_QEMU(nonsense_is_an_error),
 };
 

@@ -63,6 +63,14 @@ static bool has_ended(struct companion *c, uint64_t wait_ns)
 	return ppoll(&pfd, 1, &ts, NULL) > 0;
 }
 
+static enum verdict miss_monitor(struct companion *c)
+{
+	if (has_ended(c, LAST_WORDS_NS))
+		return DONE;
+	fail("QEMU", "has closed its monitor and runs on; its leases have no grace from now on", 0);
+	return FAILED;
+}
+
 static enum verdict wait_for_something(struct companion *c)
 {
 	struct pollfd fds[] = {
@@ -81,12 +89,8 @@ static enum verdict wait_for_something(struct companion *c)
 		return DONE;
 	if (fds[1].revents)
 		return take_signal(c);
-	if (fds[3].revents && qmp_take(&c->machine.qmp)) {
-		if (has_ended(c, LAST_WORDS_NS))
-			return DONE;
-		fail("QEMU", "has closed its monitor and runs on; its leases have no grace from now on", 0);
-		return FAILED;
-	}
+	if (fds[3].revents)
+		qmp_take(&c->machine.qmp, 0);
 	return GO_ON;
 }
 
@@ -105,7 +109,7 @@ int companion_run(struct companion *c)
 		if (v != GO_ON)
 			break;
 		episode_proceed(c);
-		v = wait_for_something(c);
+		v = c->machine.qmp.fd < 0 ? miss_monitor(c) : wait_for_something(c);
 	}
 	if (has_ended(c, 0))
 		record_print_line(step("ended", 0));

@@ -99,7 +99,7 @@ void machine_close(struct machine *m)
  */
 int machine_stop(struct machine *m, uint64_t until_ns)
 {
-	int ret = qmp_take(&m->qmp);
+	int ret = qmp_take(&m->qmp, until_ns);
 
 	if (ret)
 		return ret;

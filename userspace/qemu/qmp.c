@@ -11,6 +11,8 @@
 #include "output.h"
 #include "qmp.h"
 
+#define OBJECT_MAX	(1 << 20)	/* a list of devices has some kilobytes */
+
 /**
  * qmp_connect - connect to QEMU
  * @qmp: out
@@ -83,7 +85,7 @@ static void dispatch(struct qmp *qmp, struct json_object *object)
 {
 	struct json_object *name, *id;
 
-	if (json_object_object_get_ex(object, "event", &name)) {
+	if (json_object_object_get_ex(object, "event", &name) && json_object_is_type(name, json_type_string)) {
 		qmp->event(qmp->arg, json_object_get_string(name), json_object_object_get(object, "data"));
 	} else if (json_object_object_get_ex(object, "QMP", NULL)) {
 		qmp->greeted = 1;
@@ -102,12 +104,16 @@ static int parse(struct qmp *qmp, const char *text, size_t len)
 	while (len) {
 		object = json_tokener_parse_ex(qmp->tokener, text, (int)len);
 		used = json_tokener_get_parse_end(qmp->tokener);
-		if (object && json_object_is_type(object, json_type_object))
-			dispatch(qmp, object);
-		else if (object || json_tokener_get_error(qmp->tokener) != json_tokener_continue)
-			goto nonsense;
-		else
+		if (!object && json_tokener_get_error(qmp->tokener) == json_tokener_continue) {
+			qmp->partial += len;
+			if (qmp->partial > OBJECT_MAX)
+				goto nonsense;
 			return 0;
+		}
+		if (!json_object_is_type(object, json_type_object))
+			goto nonsense;
+		dispatch(qmp, object);
+		qmp->partial = 0;
 		text += used;
 		len -= used;
 		/* What is between objects */
@@ -127,10 +133,11 @@ nonsense:
 /**
  * qmp_take - take what has come, without waiting
  * @qmp: the connection
+ * @until_ns: no more of it after that, CLOCK_MONOTONIC; something in any case
  *
  * Return: 0; -EPIPE: QEMU has closed it; -EPROTO: what came is not QMP. After an error it is closed.
  */
-int qmp_take(struct qmp *qmp)
+int qmp_take(struct qmp *qmp, uint64_t until_ns)
 {
 	char text[16384];
 	ssize_t n;
@@ -145,7 +152,7 @@ int qmp_take(struct qmp *qmp)
 		if (n <= 0)
 			break;
 		ret = parse(qmp, text, n);
-		if (ret)
+		if (ret || now_ns() >= until_ns)
 			return ret;
 	}
 	qmp_close(qmp);
@@ -164,16 +171,15 @@ int qmp_wait(struct qmp *qmp, uint64_t until_ns)
 	struct pollfd pfd = { .fd = qmp->fd, .events = POLLIN };
 	uint64_t now = now_ns(), left = until_ns > now ? until_ns - now : 0;
 	struct timespec ts = { .tv_sec = left / 1000000000, .tv_nsec = left % 1000000000 };
-	int n;
+	int n, ret;
 
 	if (qmp->fd < 0)
 		return -EPIPE;
 	n = ppoll(&pfd, 1, &ts, NULL);
 	if (n < 0 && errno != EINTR)
 		return -errno;
-	if (n <= 0)
-		return now_ns() < until_ns ? 0 : -ETIMEDOUT;
-	return qmp_take(qmp);
+	ret = n > 0 ? qmp_take(qmp, until_ns) : 0;
+	return ret ? ret : now_ns() < until_ns ? 0 : -ETIMEDOUT;
 }
 
 /* Takes over @arguments. Not waiting for room either: a QEMU that does not read does not answer */

@@ -21,6 +21,7 @@ typedef void (*qmp_event_fn)(void *arg, const char *name, struct json_object *da
  * struct qmp - a connection
  * @fd: the socket; -1: closed, by QEMU or after nonsense
  * @tokener: of json-c, with what has come of an object
+ * @partial: bytes of it
  * @event: called for each event
  * @arg: its first argument
  * @id: of the last command
@@ -31,6 +32,7 @@ typedef void (*qmp_event_fn)(void *arg, const char *name, struct json_object *da
 struct qmp {
 	int fd;
 	struct json_tokener *tokener;
+	size_t partial;
 	qmp_event_fn event;
 	void *arg;
 	uint64_t id;
@@ -44,7 +46,7 @@ int qmp_peer(const struct qmp *qmp, pid_t *pid);
 int qmp_hello(struct qmp *qmp, uint64_t until_ns);
 int qmp_command(struct qmp *qmp, const char *name, struct json_object *arguments, uint64_t until_ns,
 		struct json_object **value);
-int qmp_take(struct qmp *qmp);
+int qmp_take(struct qmp *qmp, uint64_t until_ns);
 int qmp_wait(struct qmp *qmp, uint64_t until_ns);
 void qmp_close(struct qmp *qmp);
 
