@@ -3,6 +3,7 @@
 #include "suite.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -136,6 +137,70 @@ static void nonsense_is_an_error(void **state)
 	assert_has(run.err, "EPROTO");
 }
 
+static void a_hangup_leaves_a_running_machine(void **state)
+{
+	(void)state;
+	queue_break(30 * SECOND, 0);
+	START("running", "--drain", "1ms");
+	grant_stop();
+	collect(run.out_fd, run.out, "\nack");
+	kill(run.pid, SIGHUP);
+	grant("cont");
+	finish();
+	assert_int_equal(run.code, 0);
+}
+
+static void after_nohup_a_hangup_does_nothing(void **state)
+{
+	(void)state;
+	signal(SIGHUP, SIG_IGN);
+	queue_break(30 * SECOND, DAXLEASE_CMD_ACK);
+	START("running", "--drain", "1ms");
+	signal(SIGHUP, SIG_DFL);
+	expect("stop");
+	kill(run.pid, SIGHUP);
+	done("{}");
+	say_status("paused");
+	grant("cont");
+	collect(run.out_fd, run.out, "\ndone");
+	assert_has(run.out, "\ndone");
+	kill(run.pid, SIGHUP);
+	kill(run.pid, SIGUSR1);
+	collect(run.out_fd, strstr(run.out, "\ndone") + 1, "\ndone");
+	end_with(0);
+}
+
+/* Its log, or the shell that was to read it, is gone: the guest is not to stay stopped for that */
+static void a_log_nobody_reads_does_not_end_it(void **state)
+{
+	int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
+
+	(void)state;
+	queue_break(30 * SECOND, DAXLEASE_CMD_ACK);
+	START("running", "--drain", "1ms");
+	expect("stop");
+	/* The pipe has no reader from now on */
+	assert_true(dup2(null, run.out_fd) >= 0);
+	close(null);
+	done("{}");
+	say_status("paused");
+	grant("cont");
+	end_with(1);
+	assert_has(run.err, "could not be written");
+}
+
+static void a_hook_has_the_usual_signals(void **state)
+{
+	(void)state;
+	queue_break(30 * SECOND, DAXLEASE_CMD_ACK);
+	START("running", "--hook", "kill -s PIPE $$");
+	grant_stop();
+	grant("cont");
+	collect(run.out_fd, run.out, "step=done");
+	end_with(0);
+	assert_has(run.out, " step=break status=141");
+}
+
 static const struct CMUnitTest tests[] = {
 	WITH_QEMU(it_ends_with_qemu),
 	WITH_QEMU(a_lost_monitor_is_an_error),
@@ -144,6 +209,10 @@ static const struct CMUnitTest tests[] = {
 	WITH_QEMU(an_object_without_end_is_an_error),
 	WITH_QEMU(an_event_without_name_is_none),
 	WITH_QEMU(nonsense_is_an_error),
+	WITH_QEMU(a_hangup_leaves_a_running_machine),
+	WITH_QEMU(after_nohup_a_hangup_does_nothing),
+	WITH_QEMU(a_log_nobody_reads_does_not_end_it),
+	WITH_QEMU(a_hook_has_the_usual_signals),
 };
 
 SUITE(tests)

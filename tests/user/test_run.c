@@ -2,8 +2,10 @@
 /* daxlease run: the command's environment, streams, signals and exit code, and breaks meanwhile. */
 #include "suite.h"
 
+#include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "fake.h"
@@ -109,6 +111,30 @@ static void a_signal_goes_to_the_command(void **state)
 	assert_int_equal(run.code, 5);
 }
 
+static void a_log_nobody_reads_does_not_end_it(void **state)
+{
+	int log[2], null = open("/dev/null", O_WRONLY | O_CLOEXEC), status;
+	pid_t pid;
+
+	(void)state;
+	need_pidfd();
+	assert_int_equal(pipe2(log, O_CLOEXEC), 0);
+	close(log[0]);
+	fake_queue_event(DAXLEASE_EVENT_BREAK, 3);
+	fflush(NULL);
+	pid = fork();
+	assert_true(pid >= 0);
+	/* A library about which the dynamic linker has nothing to say */
+	if (!pid)
+		child(null, log[1], daxlease_main,
+		      ARGS("run", "--preload", "/lib/x86_64-linux-gnu/libm.so.6", "sh", "-c", "sleep 0.2; exit 7"));
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status));
+	assert_int_equal(WEXITSTATUS(status), 7);
+	close(log[1]);
+	close(null);
+}
+
 static void without_library_or_device_nothing_is_run(void **state)
 {
 	(void)state;
@@ -137,6 +163,7 @@ static const struct CMUnitTest tests[] = {
 	CASE(breaks_are_acked_and_told_on_standard_error),
 	CASE(breaks_can_be_left_to_the_deadline),
 	CASE(a_signal_goes_to_the_command),
+	CASE(a_log_nobody_reads_does_not_end_it),
 	CASE(without_library_or_device_nothing_is_run),
 };
 

@@ -58,8 +58,11 @@ void start_program(main_fn program, char **argv)
 	fflush(NULL);
 	run.pid = fork();
 	assert_true(run.pid >= 0);
-	if (!run.pid)
+	if (!run.pid) {
+		close(out[0]);
+		close(err[0]);
 		child(out[1], err[1], program, argv);
+	}
 	close(out[1]);
 	close(err[1]);
 	run.out_fd = out[0];

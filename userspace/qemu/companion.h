@@ -55,7 +55,7 @@ struct settings {
  * @ctx: the watching context
  * @machine: QEMU
  * @pidfd: QEMU's process
- * @signals: signalfd: SIGUSR1 re-arms everything, SIGINT and SIGTERM end
+ * @signals: signalfd: SIGUSR1 re-arms everything, the others end
  * @broken: leases that are not whole
  * @start_ns: when the first break of this episode was noticed by the kernel; 0: none is open
  * @stopped_ns: when the machine was asked to stop; 0: it runs, or was not stopped by us

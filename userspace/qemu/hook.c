@@ -15,6 +15,7 @@ static void become(const char *command, const char *step)
 
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
+	signal(SIGPIPE, SIG_DFL);
 	setpgid(0, 0);
 	setenv("DAXLEASE_STEP", step, 1);
 	/* Standard output is the log's */

@@ -106,6 +106,8 @@ static void arrange_signals(pid_t pid)
 	sigaction(SIGHUP, &action, NULL);
 	signal(SIGINT, SIG_IGN);
 	signal(SIGQUIT, SIG_IGN);
+	/* Nobody reads our lines: no reason to leave its breaks unanswered */
+	signal(SIGPIPE, SIG_IGN);
 }
 
 static int attend(pid_t pid, struct follow *f)
@@ -118,6 +120,8 @@ static int attend(pid_t pid, struct follow *f)
 	/* Standard output is the command's alone. */
 	if (dup2(STDERR_FILENO, STDOUT_FILENO) >= 0)
 		follow(f, -1);
+	/* The exit code is the command's, whoever reads our lines */
+	clearerr(stdout);
 	close(f->pidfd);
 	return wait_for_end(pid);
 }
