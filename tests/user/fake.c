@@ -183,6 +183,16 @@ static void ack(uint64_t break_id)
 				  DAXLEASE_EVENT_REVOKED : 0), break_id);
 }
 
+static int rearm(struct daxlease_rearm *args)
+{
+	int err = fake.rearm_errs[0];
+
+	memmove(fake.rearm_errs, fake.rearm_errs + 1, sizeof(fake.rearm_errs) - sizeof(err));
+	fake.rearm_errs[sizeof(fake.rearm_errs) / sizeof(err) - 1] = 0;
+	args->generation = 2;
+	return -err;
+}
+
 static int answer(unsigned long request, void *arg)
 {
 	switch (request) {
@@ -210,8 +220,7 @@ static int answer(unsigned long request, void *arg)
 		ack(((struct daxlease_ack *)arg)->break_id);
 		return 0;
 	case DAXLEASE_REARM:
-		((struct daxlease_rearm *)arg)->generation = 2;
-		return 0;
+		return rearm(arg);
 	case DAXLEASE_EXPORT_DMABUF:
 		((struct daxlease_export_dmabuf *)arg)->fd = FAKE_DMABUF;
 		return 0;

@@ -35,6 +35,7 @@ struct fake {
 
 	int ioctl_err;		/* positive: every request in ioctl_err_cmd, or all if 0, fails */
 	unsigned int ioctl_err_cmd;
+	int rearm_errs[8];	/* positive: of the first REARMs, one by one */
 	uint32_t lost;		/* bitmap of QUERY */
 	int extension;		/* answer to a request that takes a number, which is in number */
 	unsigned long number;

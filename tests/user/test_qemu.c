@@ -306,6 +306,21 @@ static void a_loss_may_leave_the_machine_stopped(void **state)
 	assert_null(strstr(run.out, "\ncont"));
 }
 
+static void a_busy_granule_is_not_lost(void **state)
+{
+	(void)state;
+	/* The whole, and two granules; the whole again, and all four */
+	memcpy(fake.rearm_errs, (int[]){ EINVAL, 0, EAGAIN, EINVAL, 0, 0, 0, EINVAL }, sizeof(fake.rearm_errs));
+	queue_break(30 * SECOND, DAXLEASE_CMD_ACK);
+	START("running", "--drain", "1ms");
+	grant_stop();
+	grant("cont");
+	collect(run.out_fd, run.out, "\ndone");
+	end_with(0);
+	assert_has(run.out, " still_lost=1 ");
+	assert_has(run.out, "why=the rest stays lost");
+}
+
 static void whoever_ends_it_gets_a_running_machine(void **state)
 {
 	(void)state;
@@ -438,6 +453,7 @@ static const struct CMUnitTest tests[] = {
 	WITH_QEMU(the_machine_does_not_stand_longer_than_allowed),
 	WITH_QEMU(what_was_punched_stays_lost_until_asked_for),
 	WITH_QEMU(a_loss_may_leave_the_machine_stopped),
+	WITH_QEMU(a_busy_granule_is_not_lost),
 	WITH_QEMU(whoever_ends_it_gets_a_running_machine),
 	WITH_QEMU(hooks_run_at_both_ends_and_not_too_long),
 	WITH_QEMU(wrong_usage_is_said),

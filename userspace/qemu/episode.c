@@ -215,21 +215,27 @@ static void answer(struct companion *c, uint64_t deadline_ns)
 	}
 }
 
-/* By granule, after the whole was refused: how many did not come back */
-static uint64_t rearm_granules(struct companion *c, uint64_t id,
-			       const struct daxlease_query *query)
+/* By granule, after the whole was refused; *@lost: out: how many did not come back. -EAGAIN: one may, later */
+static int rearm_granules(struct companion *c, uint64_t id, const struct daxlease_query *query, uint64_t *lost)
 {
-	uint64_t lost = 0, offset, length, generation;
+	uint64_t offset, length, generation;
+	int ret;
 
 	for (uint64_t n = 0; n < query->granules; n++) {
 		if (daxlease_granule_range(query, DAXLEASE_GRANULE, n, &offset, &length))
 			continue;
-		lost += !!daxlease_lease_rearm(c->ctx, id, offset, length, &generation);
+		ret = daxlease_lease_rearm(c->ctx, id, offset, length, &generation);
+		if (ret == -EAGAIN)
+			return ret;
+		*lost += !!ret;
 	}
-	return lost;
+	return 0;
 }
 
-/* Not for ever if somebody has the file locked: then at the next tick. Afterwards it may be gone from the list */
+/*
+ * Not for ever if somebody has the file locked, or something is to be fenced: then at the next tick. Afterwards it may be
+ * gone from the list
+ */
 static void rearm(struct companion *c, struct broken *b)
 {
 	struct daxlease_query query = { 0 };
@@ -242,8 +248,8 @@ static void rearm(struct companion *c, struct broken *b)
 		ret = daxlease_lease_rearm(c->ctx, b->id, query.offset, query.length, &generation);
 	if (ret == -EAGAIN)
 		return;
-	if (ret && ret != -ENOENT)
-		lost = rearm_granules(c, b->id, &query);
+	if (ret && ret != -ENOENT && rearm_granules(c, b->id, &query, &lost))
+		return;
 	record = say(c, ret == -ENOENT ? "gone" : "rearm");
 	put_number(record, "id", b->id);
 	if (ret != -ENOENT) {
