@@ -348,17 +348,6 @@ static void a_rearm_does_not_touch_its_neighbours(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, rig_lost(lease, 1));
 }
 
-static struct consumer *maps_again(struct kunit *test, struct daxlease *lease)
-{
-	struct consumer *c = consumer_prepare(test, test->priv, lease);
-	struct daxlease_attachment *att;
-
-	att = daxlease_attach(lease, 0, dl_range_pages(lease->range), &consumer_maps, c);
-	KUNIT_ASSERT_FALSE(test, IS_ERR(att));
-	c->att = att;
-	return c;
-}
-
 static void breaks_granule_0(struct consumer *c)
 {
 	rig_break(c->lease, 0, 0);
@@ -368,8 +357,8 @@ static void breaks_granule_0(struct consumer *c)
 static void a_break_while_a_rearm_is_undone_keeps_its_grace(struct kunit *test)
 {
 	struct daxlease *lease = lost_lease(test, GRANULE, 2 * GRANULE - 1);
-	struct consumer *c = maps_again(test, lease);
 	struct rig *rig = test->priv;
+	struct consumer *c = consumer_attach_as(test, rig, lease, &consumer_maps);
 	u64 generation;
 
 	c->remap_err = -ENOMEM;
@@ -396,7 +385,7 @@ static void a_rearm_does_not_keep_a_fence_waiting(struct kunit *test)
 	lease = rig_lease(test, rig, 0, pages - 1, LONG_GRACE);
 	rig_break(lease, 1 * GRANULE, pages - 1);
 	KUNIT_EXPECT_TRUE(test, dl_fence(lease, 0));
-	c = maps_again(test, lease);
+	c = consumer_attach_as(test, rig, lease, &consumer_maps);
 	c->on_remap = breaks_granule_0;
 	KUNIT_EXPECT_EQ(test, dl_rearm(lease, lease->range, &generation), -EAGAIN);
 	KUNIT_EXPECT_EQ(test, c->remapped, 512 * GRANULE);

@@ -146,21 +146,25 @@ static int call_fallocate(struct kunit *test, struct rig *rig, int mode, loff_t 
 	return hook(rig->file, mode, offset, len);
 }
 
+static loff_t call_remap(struct kunit *test, const char *name, struct rig *in, loff_t pos_in,
+			 struct rig *out, loff_t pos_out, loff_t len)
+{
+	loff_t (*hook)(struct file *in, loff_t pos_in, struct file *out, loff_t pos_out, loff_t len,
+		       unsigned int flags);
+
+	hook = replacement(test, name);
+	return hook(in->file, pos_in, out->file, pos_out, len, 0);
+}
+
 static loff_t call_clone(struct kunit *test, struct rig *in, loff_t pos_in, struct rig *out,
 			 loff_t pos_out, loff_t len)
 {
-	loff_t (*hook)(struct file *in, loff_t pos_in, struct file *out, loff_t pos_out, loff_t len,
-		       unsigned int flags) = replacement(test, "vfs_clone_file_range");
-
-	return hook(in->file, pos_in, out->file, pos_out, len, 0);
+	return call_remap(test, "vfs_clone_file_range", in, pos_in, out, pos_out, len);
 }
 
 static loff_t call_dedupe(struct kunit *test, struct rig *in, struct rig *out, loff_t len)
 {
-	loff_t (*hook)(struct file *in, loff_t pos_in, struct file *out, loff_t pos_out, loff_t len,
-		       unsigned int flags) = replacement(test, "vfs_dedupe_file_range_one");
-
-	return hook(in->file, 0, out->file, 0, len, 0);
+	return call_remap(test, "vfs_dedupe_file_range_one", in, 0, out, 0, len);
 }
 
 /* Bits 0 to 3: which granules are lost */

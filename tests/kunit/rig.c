@@ -310,16 +310,23 @@ struct consumer *consumer_prepare(struct kunit *test, struct rig *rig, struct da
 	return c;
 }
 
-/** consumer_attach() - a consumer of a whole lease */
-struct consumer *consumer_attach(struct kunit *test, struct rig *rig, struct daxlease *lease)
+/** consumer_attach_as() - a consumer of a whole lease, of one kind */
+struct consumer *consumer_attach_as(struct kunit *test, struct rig *rig, struct daxlease *lease,
+				    const struct daxlease_consumer_ops *ops)
 {
 	struct consumer *c = consumer_prepare(test, rig, lease);
 	struct daxlease_attachment *att;
 
-	att = daxlease_attach(lease, 0, dl_range_pages(lease->range), &consumer_ops, c);
+	att = daxlease_attach(lease, 0, dl_range_pages(lease->range), ops, c);
 	KUNIT_ASSERT_FALSE(test, IS_ERR(att));
 	c->att = att;
 	return c;
+}
+
+/** consumer_attach() - a consumer of a whole lease */
+struct consumer *consumer_attach(struct kunit *test, struct rig *rig, struct daxlease *lease)
+{
+	return consumer_attach_as(test, rig, lease, &consumer_ops);
 }
 
 /** consumer_wait() - until a fence has come to a consumer */

@@ -107,6 +107,8 @@ struct daxlease_event rig_event(struct kunit *test, struct dl_queue *queue);
 bool rig_silent(struct dl_queue *queue);
 
 struct consumer *consumer_attach(struct kunit *test, struct rig *rig, struct daxlease *lease);
+struct consumer *consumer_attach_as(struct kunit *test, struct rig *rig, struct daxlease *lease,
+				    const struct daxlease_consumer_ops *ops);
 struct consumer *consumer_prepare(struct kunit *test, struct rig *rig, struct daxlease *lease);
 void consumer_wait(struct kunit *test, struct consumer *c);
 void consumer_go(struct consumer *c);

@@ -142,6 +142,15 @@ void end_with(int code)
 	assert_int_equal(run.code, code);
 }
 
+/* The machine is stopped and goes on; when all is done, daxlease-qemu ends */
+void pause_and_end(void)
+{
+	grant_stop();
+	grant("cont");
+	collect(run.out_fd, run.out, "\ndone");
+	end_with(0);
+}
+
 /* The lines that begin with these words come in this order */
 void assert_order(const char *words)
 {
@@ -159,4 +168,3 @@ void assert_order(const char *words)
 		at++;
 	}
 }
-

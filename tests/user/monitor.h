@@ -40,6 +40,7 @@ void grant_stop(void);
 void say_status(const char *status);
 void queue_break(uint64_t grace_ns, uint32_t with);
 void end_with(int code);
+void pause_and_end(void);
 void assert_order(const char *words);
 
 #endif /* MONITOR_H */

@@ -78,10 +78,7 @@ static void a_guest_that_woke_is_stopped(void **state)
 	/* The hook ends once it is said */
 	close(open(fifo, O_WRONLY));
 	unlink(fifo);
-	grant_stop();
-	grant("cont");
-	collect(run.out_fd, run.out, "\ndone");
-	end_with(0);
+	pause_and_end();
 	assert_has(run.out, " machine=stopped ");
 }
 
@@ -177,10 +174,7 @@ static void a_device_without_id_is_named_by_its_path(void **state)
 	done("[]");
 	expect("qom-list");
 	done("[{\"name\": \"device[0]\", \"type\": \"child<vfio-pci>\"}]");
-	grant_stop();
-	grant("cont");
-	collect(run.out_fd, run.out, "\ndone");
-	end_with(0);
+	pause_and_end();
 	assert_order("break stop ack cont done");
 }
 
@@ -191,10 +185,7 @@ static void a_guest_that_does_not_unplug_in_time_is_stopped(void **state)
 	START("running", "--on-break", "ack", "--device", "edu=device_del", "--unplug", "20ms");
 	answer_devices(VFIO_DEVICE);
 	grant("device_del");
-	grant_stop();
-	grant("cont");
-	collect(run.out_fd, run.out, "\ndone");
-	end_with(0);
+	pause_and_end();
 	assert_order("break device_del stop ack cont done");
 	assert_has(run.out, "no answer in time");
 }
@@ -206,10 +197,7 @@ static void without_a_device_the_machine_is_stopped(void **state)
 	queue_break(30 * SECOND, DAXLEASE_CMD_ACK);
 	START("running", "--device", "edu=ack");
 	answer_devices("[]");
-	grant_stop();
-	grant("cont");
-	collect(run.out_fd, run.out, "\ndone");
-	end_with(0);
+	pause_and_end();
 	assert_order("break stop ack cont done");
 }
 
@@ -228,10 +216,7 @@ static void devices_that_are_too_many_are_stopped(void **state)
 	queue_break(30 * SECOND, DAXLEASE_CMD_ACK);
 	START("running", "--device", options);
 	answer_devices(list);
-	grant_stop();
-	grant("cont");
-	collect(run.out_fd, run.out, "\ndone");
-	end_with(0);
+	pause_and_end();
 	assert_order("break stop ack cont done");
 }
 
@@ -256,10 +241,7 @@ static void a_name_that_is_too_long_is_stopped(void **state)
 	START("running", "--on-break", "ack", "--device", NAME_OF_64 NAME_OF_64 NAME_OF_64 NAME_OF_64 "=stop");
 	answer_devices("[{\"name\": \"" NAME_OF_64 NAME_OF_64 NAME_OF_64 NAME_OF_64
 		       "\", \"type\": \"child<vfio-pci>\"}]");
-	grant_stop();
-	grant("cont");
-	collect(run.out_fd, run.out, "\ndone");
-	end_with(0);
+	pause_and_end();
 	assert_order("break stop ack cont done");
 }
 
@@ -313,10 +295,7 @@ static void a_busy_granule_is_not_lost(void **state)
 	memcpy(fake.rearm_errs, (int[]){ EINVAL, 0, EAGAIN, EINVAL, 0, 0, 0, EINVAL }, sizeof(fake.rearm_errs));
 	queue_break(30 * SECOND, DAXLEASE_CMD_ACK);
 	START("running", "--drain", "1ms");
-	grant_stop();
-	grant("cont");
-	collect(run.out_fd, run.out, "\ndone");
-	end_with(0);
+	pause_and_end();
 	assert_has(run.out, " still_lost=1 ");
 	assert_has(run.out, "why=the rest stays lost");
 }
